@@ -19,6 +19,9 @@ pub struct Account {
     pub second_factor: Option<SecondFactor>,
     /// When it was made.
     pub created: Timestamp,
+    /// Counts changes of factors and standing: what was signed in to the portal
+    /// under an earlier number is signed out.
+    pub epoch: u64,
 }
 
 /// Whether an account may be used.

@@ -60,7 +60,7 @@ pub enum Event {
     /// All factors were taken away and a new set-up was offered.
     AccountReset,
     PrimaryPasswordChanged,
-    SecondFactorRemoved,
+    SecondFactorEnrolled,
     RecoveryCodesRenewed,
     RecoveryCodeUsed,
     PortalSignIn,
@@ -100,6 +100,13 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// Another event of the same moment and cause: a password that fell with
+    /// the account's factors, say.
+    #[must_use]
+    pub fn also(&self, event: Event) -> Self {
+        Self { event, ..self.clone() }
+    }
+
     /// The text that is stored and sealed: verification reads it as it is and
     /// never depends on how a later version would write it.
     pub fn to_text(&self) -> String {

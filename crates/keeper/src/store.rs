@@ -1,0 +1,225 @@
+//! The port to what is kept: calls shaped by intent, each atomic, each change
+//! with its line of audit in the same transaction.
+//!
+//! **To add a call:** name it after what a person would say happened; add it
+//! here, to each store, and to the contract suite in `testkit`, which every
+//! store has to pass. Nothing of one database may show through: no SQL, no row
+//! numbers, no "busy".
+
+use std::{net::IpAddr, sync::Arc};
+
+use async_trait::async_trait;
+use authority::{
+    Account, AccountId, AppPassword, AppPasswordId, Entry, Login, PrimaryHash, Reason, SealedEntry, SecondFactor,
+    Standing, Timestamp, Use,
+};
+
+/// A keyed hash under which a secret is stored and found.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Digest(pub [u8; 32]);
+
+impl std::fmt::Debug for Digest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Digest([redacted])")
+    }
+}
+
+/// The store could not do it. Whether it was done is known: it was not.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    /// It cannot be reached, is locked, read-only, full: try later.
+    #[error("the store cannot be used right now: {0}")]
+    Unavailable(Arc<str>),
+    /// It holds something that this program did not write.
+    #[error("the store holds bad data in {place}: {what}; run `postern doctor`, and restore a backup if it agrees")]
+    Corrupt {
+        /// Table, column and row.
+        place: Arc<str>,
+        /// What is wrong there.
+        what: Arc<str>,
+    },
+}
+
+/// Short for what every call returns.
+pub type Stored<T> = Result<T, StoreError>;
+
+/// An account to be added, with what belongs to it.
+#[derive(Debug)]
+pub struct NewAccount {
+    /// The account; its epoch is 0.
+    pub account: Account,
+    /// Digests of its recovery codes.
+    pub recovery: Vec<Digest>,
+    /// The way in for an owner who has no factors yet.
+    pub set_up: Option<SetUpOffer>,
+}
+
+/// A one-time code for the set-up page.
+#[derive(Clone, Copy, Debug)]
+pub struct SetUpOffer {
+    /// Of the code.
+    pub digest: Digest,
+    /// From then on it is worth nothing.
+    pub expires: Timestamp,
+}
+
+/// What came of adding an account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Added {
+    /// It is there.
+    Done,
+    /// This login, or alias, belongs to somebody already.
+    LoginTaken(Login),
+}
+
+/// The factors of an account, set all at once.
+#[derive(Debug)]
+pub struct Factors {
+    /// The primary password.
+    pub primary: PrimaryHash,
+    /// The second factor.
+    pub second_factor: SecondFactor,
+    /// Digests of the recovery codes.
+    pub recovery: Vec<Digest>,
+}
+
+/// A second factor, spent by being shown.
+#[derive(Clone, Copy, Debug)]
+pub enum Spent {
+    /// A TOTP step: it and all before are spent.
+    Step(u64),
+    /// A recovery code.
+    RecoveryCode(Digest),
+}
+
+/// What came of adding an app password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Issued {
+    /// It is there.
+    Done,
+    /// The account has as many as it may that are neither over nor revoked.
+    LimitReached,
+    /// The account is gone, suspended, or has lost its second factor meanwhile.
+    NotAllowed,
+}
+
+/// An app password and where it was used last, door by door.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// The password.
+    pub password: AppPassword,
+    /// One per door, newest first.
+    pub uses: Vec<Use>,
+}
+
+/// Refusals of one kind, counted: a flood of them is one row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// Whose login was used, if anybody's.
+    pub account: Option<AccountId>,
+    /// Which password, if one was found.
+    pub app_password: Option<AppPasswordId>,
+    /// Where.
+    pub door: Arc<str>,
+    /// Why.
+    pub reason: Reason,
+    /// From where, the last time.
+    pub from: IpAddr,
+    /// When, the last time.
+    pub at: Timestamp,
+    /// How often.
+    pub count: u64,
+}
+
+/// What is kept, and the only way to it.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    // What a sign-in looks up: one indexed read each.
+
+    /// The account with this login or alias.
+    async fn account_by_login(&self, login: &Login) -> Stored<Option<Account>>;
+    /// The account with this id.
+    async fn account(&self, id: AccountId) -> Stored<Option<Account>>;
+    /// The app password with this digest, in whatever state.
+    async fn app_password_by_digest(&self, digest: &Digest) -> Stored<Option<AppPassword>>;
+
+    // What pages and the command line show.
+
+    /// All accounts, by login.
+    async fn accounts(&self) -> Stored<Vec<Account>>;
+    /// All app passwords of an account, newest first, revoked ones included.
+    async fn app_passwords(&self, account: AccountId) -> Stored<Vec<Listed>>;
+    /// Where an app password belongs.
+    async fn app_password(&self, id: AppPasswordId) -> Stored<Option<Listed>>;
+    /// Refusals of an account since then, newest first.
+    async fn refusals(&self, account: AccountId, since: Timestamp) -> Stored<Vec<Refused>>;
+    /// How many recovery codes are left.
+    async fn recovery_codes_left(&self, account: AccountId) -> Stored<usize>;
+    /// Lines of audit behind `after`, in order, at most `limit`.
+    async fn audit(&self, after: u64, limit: usize) -> Stored<Vec<SealedEntry>>;
+    /// The newest time that anything was recorded at: the clock may not fall behind it.
+    async fn newest(&self) -> Stored<Option<Timestamp>>;
+
+    // Accounts. `entry` is written in the same transaction, only if the change is.
+
+    /// Adds an account; its logins must be free.
+    async fn add_account(&self, new: &NewAccount, entry: &Entry) -> Stored<Added>;
+    /// Removes an account and all that belongs to it, its audit excepted. False if there is none.
+    async fn remove_account(&self, id: AccountId, entry: &Entry) -> Stored<bool>;
+    /// Suspends or resumes; the epoch moves on. False if it is so already, or gone.
+    async fn set_standing(&self, id: AccountId, standing: Standing, entry: &Entry) -> Stored<bool>;
+    /// Replaces the primary password; the epoch moves on; all living app
+    /// passwords are revoked, each with an entry, and returned. `None` if the account is gone.
+    async fn change_primary(
+        &self,
+        id: AccountId,
+        primary: &PrimaryHash,
+        entry: &Entry,
+    ) -> Stored<Option<Vec<AppPasswordId>>>;
+    /// Takes all factors and set-up codes away, offers a new set-up; epoch and
+    /// app passwords as in [`Store::change_primary`].
+    async fn reset(&self, id: AccountId, offer: &SetUpOffer, entry: &Entry) -> Stored<Option<Vec<AppPasswordId>>>;
+    /// True while this set-up code is good for this account.
+    async fn set_up_is_open(&self, id: AccountId, digest: &Digest, now: Timestamp) -> Stored<bool>;
+    /// Spends a set-up code and sets the factors; the epoch moves on. False if
+    /// the code is not good (any more).
+    async fn set_up(&self, id: AccountId, digest: &Digest, factors: &Factors, entry: &Entry) -> Stored<bool>;
+    /// Gives an account that has no second factor one, with recovery codes; the
+    /// epoch moves on. False if it has one, or is gone.
+    async fn enrol(
+        &self,
+        id: AccountId,
+        second_factor: &SecondFactor,
+        recovery: &[Digest],
+        entry: &Entry,
+    ) -> Stored<bool>;
+    /// Spends a second factor. False if it was spent before, or never was one.
+    async fn spend(&self, id: AccountId, spent: Spent, entry: &Entry) -> Stored<bool>;
+    /// Replaces the recovery codes. False if the account is gone.
+    async fn renew_recovery_codes(&self, id: AccountId, recovery: &[Digest], entry: &Entry) -> Stored<bool>;
+
+    // App passwords.
+
+    /// Adds one, unless `limit` of the account's are alive at `password.created`.
+    async fn issue(&self, password: &AppPassword, digest: &Digest, limit: usize, entry: &Entry) -> Stored<Issued>;
+    /// Revokes one, at `entry.at`. False if it is not this account's, or revoked before.
+    async fn revoke(&self, account: AccountId, id: AppPasswordId, entry: &Entry) -> Stored<bool>;
+    /// Revokes all living ones of an account and returns them; `entry`, then one
+    /// more line for each. Nothing is written when there are none.
+    async fn revoke_all(&self, account: AccountId, entry: &Entry) -> Stored<Vec<AppPasswordId>>;
+    /// The first use: from waiting to active. False if it was revoked meanwhile
+    /// or its hour is over; true, with nothing written, if it is active already.
+    async fn record_first_use(&self, id: AppPasswordId, first: &Use, entry: &Entry) -> Stored<bool>;
+
+    // Routine, aggregated by the keeper; may lose the last second in a crash.
+
+    /// Moves "last used" on, door by door; an older time never replaces a newer.
+    async fn record_uses(&self, uses: &[(AppPasswordId, Use)]) -> Stored<()>;
+    /// Adds to the counted refusals. Those without an account are kept per door
+    /// and reason only, so that strangers cannot fill the disk.
+    async fn record_refusals(&self, refused: &[Refused]) -> Stored<()>;
+    /// Writes one line of audit that belongs to no other change.
+    async fn record(&self, entry: &Entry) -> Stored<()>;
+}
