@@ -41,6 +41,7 @@ pub enum Event {
     /// An account was made.
     AccountAdded {
         login: String,
+        factors: FactorsBy,
     },
     /// An account and all that belongs to it was removed.
     AccountRemoved {
@@ -48,13 +49,6 @@ pub enum Event {
     },
     AccountSuspended,
     AccountResumed,
-    /// An administrator chose the primary password, the second factor, or both:
-    /// the owner is to choose anew.
-    FactorsSetByAdministrator,
-    /// A one-time code for the set-up page was made.
-    SetUpCodeMade {
-        expires: Timestamp,
-    },
     /// The owner used it to choose a primary password and a second factor.
     AccountSetUp,
     /// All factors were taken away and a new set-up was offered.
@@ -76,13 +70,22 @@ pub enum Event {
     AppPasswordRevoked {
         id: AppPasswordId,
     },
-    /// All that were alive; the ids are in the list.
-    AppPasswordsRevoked {
-        ids: Vec<AppPasswordId>,
-    },
+    /// All that were alive; each has a line of its own behind this one.
+    AllAppPasswordsRevoked,
     SessionsEnded {
         count: usize,
     },
+}
+
+/// Who chose the factors of a new account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FactorsBy {
+    /// The owner will, with a set-up code.
+    #[serde(rename = "left to the owner")]
+    Owner,
+    /// Chosen for the owner, who is to choose anew.
+    #[serde(rename = "set by an administrator")]
+    Administrator,
 }
 
 /// One line of the log, before it is sealed.
@@ -232,7 +235,7 @@ mod tests {
                     at: Timestamp::from_millis(i64::try_from(seq).unwrap()),
                     actor: Actor::Administrator { uid: 0 },
                     account: Some(AccountId::from_bytes([1; 10])),
-                    event: Event::AccountAdded { login: format!("a{seq}@example.org") },
+                    event: Event::AccountAdded { login: format!("a{seq}@example.org"), factors: FactorsBy::Owner },
                 }
                 .to_text();
                 let seal = key.seal(&previous, seq, &text);
@@ -272,7 +275,7 @@ mod tests {
     fn an_entry_reads_back() {
         let text = &chain(&AuditKey::new([7; 32]), 1)[0].text;
         let entry: Entry = serde_json::from_str(text).unwrap();
-        assert_eq!(entry.event, Event::AccountAdded { login: "a1@example.org".into() });
+        assert_eq!(entry.event, Event::AccountAdded { login: "a1@example.org".into(), factors: FactorsBy::Owner });
         assert_eq!(&entry.to_text(), text);
     }
 }

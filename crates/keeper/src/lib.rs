@@ -1,11 +1,155 @@
-//! Applies the law: fetches what the authority asks for, decides, commits.
+//! Applies the law: fetches what the authority asks for, lets it decide,
+//! commits what follows.
+//!
+//! **What it is.** [`Keeper`] has one method for doors, [`Keeper::sign_in`], and
+//! for people the ways in [`mod@owner`] (the portal: an [`Owner`] has proved
+//! both factors) and [`mod@administration`] (the command line). Behind it stand
+//! the [`Store`] port, a cache that forgets before a change is acknowledged,
+//! Argon2id behind a bounded queue, and the registry of live sessions with the
+//! fence that makes "revoked" mean "out, now".
+//!
+//! **What it is not.** It makes no decision of its own: that is `authority`. It
+//! knows no protocol, no page and no database.
+//!
+//! **To add an act that people can do:** a method that takes the proof it needs
+//! (`&Owner`, [`Mandate`], [`FreshMandate`]), one call of the port with its
+//! audit entry, and, if it ends something, the fence around it: raise it,
+//! commit, forget the account, drop it, in this order.
 
+pub mod administration;
+mod app_passwords;
+mod cache;
 mod clock;
+mod guesses;
+mod hashing;
+mod journal;
 mod keys;
+mod live_session;
+pub mod owner;
+mod sign_in;
 mod store;
 
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use authority::{AccountId, AppPasswordRules, Cutoff, Domain};
+use rand_core::{CryptoRng, Rng};
+
+pub use administration::{AccountAdded, AddAccount, AdminError, AuditVerdict, SetUpCode};
+pub use app_passwords::{IssueError, IssuedSecret, Overview};
 pub use clock::{Clock, SystemClock};
+pub use hashing::HashCost;
 pub use keys::{CannotUnseal, Keys, ServerKey};
+pub use live_session::{Fenced, Holder, LiveSession, SessionId, SessionInfo};
+pub use owner::{Denied, FreshMandate, Mandate, Owner, Pending, Proposal, SettingUp};
+pub use sign_in::{DEADLINE, JITTER, SignIn, SignInAttempt, TurnedAway};
 pub use store::{
     Added, Digest, Factors, Issued, Listed, NewAccount, Refused, SetUpOffer, Spent, Store, StoreError, Stored,
 };
+
+/// What holds for the whole site.
+#[derive(Clone, Debug)]
+pub struct Site {
+    /// Added to logins without one.
+    pub domain: Domain,
+    /// The name that authenticator apps show.
+    pub issuer: String,
+    /// How far the site has moved over.
+    pub cutoff: Cutoff,
+    /// The rules for app passwords.
+    pub rules: AppPasswordRules,
+    /// What a hash of a primary password costs.
+    pub hash_cost: HashCost,
+}
+
+/// The one that doors, pages and the command line ask.
+pub struct Keeper {
+    site: Site,
+    store: Box<dyn Store>,
+    keys: Keys,
+    clock: clock::Ratchet,
+    random: Mutex<Box<dyn CryptoRng + Send>>,
+    cache: cache::Cache,
+    registry: live_session::Registry,
+    journal: journal::Journal,
+    primary_guesses: guesses::Guesses,
+    code_guesses: guesses::Guesses,
+    hashing: hashing::Hashing,
+}
+
+impl std::fmt::Debug for Keeper {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Keeper({})", self.site.domain)
+    }
+}
+
+impl Keeper {
+    /// Takes charge of a store. Fails if it cannot be read.
+    pub async fn new(
+        site: Site,
+        store: Box<dyn Store>,
+        keys: Keys,
+        clock: Box<dyn Clock>,
+        random: Box<dyn CryptoRng + Send>,
+    ) -> Result<Self, StoreError> {
+        let floor = store.newest().await?;
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Ok(Self {
+            hashing: hashing::Hashing::new(site.hash_cost, cores),
+            site,
+            store,
+            keys,
+            clock: clock::Ratchet::new(clock, floor),
+            random: Mutex::new(random),
+            cache: cache::Cache::new(),
+            registry: live_session::Registry::new(),
+            journal: journal::Journal::default(),
+            primary_guesses: guesses::Guesses::new(),
+            code_guesses: guesses::Guesses::new(),
+        })
+    }
+
+    /// Writes the journal once a second, for as long as it is polled.
+    pub async fn keep_journal(&self) {
+        let mut every = tokio::time::interval(Duration::from_secs(1));
+        every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            every.tick().await;
+            if let Err(error) = self.write_journal().await {
+                tracing::warn!(%error, "uses and refusals could not be recorded yet; trying again");
+            }
+        }
+    }
+
+    /// Writes the journal now: before stopping, and before showing what is in it.
+    pub async fn write_journal(&self) -> Result<(), StoreError> {
+        self.journal.write(&*self.store).await
+    }
+
+    /// What holds for the whole site.
+    pub fn site(&self) -> &Site {
+        &self.site
+    }
+
+    /// Now, as decisions see it.
+    pub fn now(&self) -> authority::Timestamp {
+        self.clock.now()
+    }
+
+    /// Live sessions of one account, or of all, oldest first.
+    pub fn sessions(&self, account: Option<AccountId>) -> Vec<SessionInfo> {
+        self.registry.list(account)
+    }
+
+    fn jitter(&self) -> Duration {
+        let mut bytes = [0; 4];
+        self.draw(|rng| rng.fill_bytes(&mut bytes));
+        JITTER.mul_f64(f64::from(u32::from_ne_bytes(bytes)) / f64::from(u32::MAX))
+    }
+
+    fn draw<T>(&self, with: impl FnOnce(&mut Box<dyn CryptoRng + Send>) -> T) -> T {
+        with(&mut self.random.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}

@@ -1,0 +1,348 @@
+//! Admitted connections, and the fence that ends them.
+//!
+//! A revocation first raises a fence over what it ends: every session under it
+//! is closed and no new one can be entered. Then it commits. Then the caches
+//! forget. Only then is it acknowledged. A session is entered *before* its
+//! state is read for the last time, so one of the two always sees the other:
+//!
+//! - entered before the fence: the fence closes it;
+//! - entered under the fence: turned away with "try later";
+//! - entered after: the last reading of state comes after the commit.
+//!
+//! Closing takes the session's gate, which a writer holds only across one
+//! non-blocking write. So a client that does not read holds nobody up, and when
+//! the revocation is acknowledged no byte more is handed to its socket.
+
+use std::{
+    collections::HashMap,
+    io,
+    net::IpAddr,
+    pin::Pin,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::{Context, Poll},
+};
+
+use authority::{AccountId, AppPasswordId, Credential, Grant, Login, Timestamp};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    sync::Notify,
+};
+
+/// Names a live session until it ends. Not kept across restarts.
+pub type SessionId = u64;
+
+/// What "signed in now" shows of a session.
+#[derive(Clone, Debug)]
+pub struct SessionInfo {
+    /// For `session end`.
+    pub id: SessionId,
+    /// Whose.
+    pub account: AccountId,
+    /// The login handed to the server behind.
+    pub login: Login,
+    /// What opened it.
+    pub credential: Credential,
+    /// The door's name.
+    pub door: Arc<str>,
+    /// The client's address.
+    pub from: IpAddr,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+struct Session {
+    info: SessionInfo,
+    gate: Mutex<Gate>,
+    ended: Notify,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Gate {
+    Open,
+    Closed,
+}
+
+impl Session {
+    fn close(&self) {
+        *lock(&self.gate) = Gate::Closed;
+        self.ended.notify_waiters();
+    }
+}
+
+/// A panic while a lock was held leaves plain maps and flags: all of them valid.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What a fence stands around.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Around {
+    /// All sessions of the account.
+    Account,
+    /// Those of one app password.
+    AppPassword(AppPasswordId),
+}
+
+impl Around {
+    fn covers(self, credential: Credential) -> bool {
+        match self {
+            Self::Account => true,
+            Self::AppPassword(id) => credential == Credential::AppPassword(id),
+        }
+    }
+}
+
+#[derive(Default)]
+struct Sessions {
+    fences: Vec<Around>,
+    live: HashMap<SessionId, Arc<Session>>,
+}
+
+type Shard = Mutex<HashMap<AccountId, Sessions>>;
+
+/// All live sessions of this server.
+#[derive(Clone)]
+pub(crate) struct Registry(Arc<Inner>);
+
+struct Inner {
+    shards: Box<[Shard]>,
+    next: AtomicU64,
+}
+
+/// Somebody is just ending what this session would stand on: try later.
+#[derive(Debug)]
+pub(crate) struct UnderFence;
+
+impl Registry {
+    pub(crate) fn new() -> Self {
+        let shards = (0..64).map(|_| Shard::default()).collect();
+        Self(Arc::new(Inner { shards, next: AtomicU64::new(1) }))
+    }
+
+    fn shard(&self, account: AccountId) -> MutexGuard<'_, HashMap<AccountId, Sessions>> {
+        let bytes = account.as_bytes();
+        lock(&self.0.shards[usize::from(bytes[0]) % self.0.shards.len()])
+    }
+
+    /// Enters a session, so that whatever ends it from now on finds it.
+    pub(crate) fn enter(
+        &self,
+        grant: &Grant,
+        door: &Arc<str>,
+        from: IpAddr,
+        since: Timestamp,
+    ) -> Result<LiveSession, UnderFence> {
+        let info = SessionInfo {
+            id: self.0.next.fetch_add(1, Ordering::Relaxed),
+            account: grant.account(),
+            login: grant.login().clone(),
+            credential: grant.credential(),
+            door: door.clone(),
+            from,
+            since,
+        };
+        let mut shard = self.shard(info.account);
+        let sessions = shard.entry(info.account).or_default();
+        if sessions.fences.iter().any(|fence| fence.covers(info.credential)) {
+            return Err(UnderFence);
+        }
+        let session = Arc::new(Session { info, gate: Mutex::new(Gate::Open), ended: Notify::new() });
+        sessions.live.insert(session.info.id, session.clone());
+        Ok(LiveSession { session, registry: self.clone() })
+    }
+
+    /// Closes what is covered and keeps it closed until the fence is dropped.
+    pub(crate) fn fence(&self, account: AccountId, around: Around) -> Fence {
+        let mut shard = self.shard(account);
+        let sessions = shard.entry(account).or_default();
+        sessions.fences.push(around);
+        let covered = sessions.live.values().filter(|session| around.covers(session.info.credential));
+        let closed = covered.map(|session| session.close()).count();
+        Fence { registry: self.clone(), account, around, closed }
+    }
+
+    /// Closes one session. False if it is over already.
+    pub(crate) fn end(&self, account: AccountId, id: SessionId) -> bool {
+        self.shard(account).get(&account).and_then(|s| s.live.get(&id)).map(|s| s.close()).is_some()
+    }
+
+    /// Live sessions of one account, or of all, oldest first.
+    pub(crate) fn list(&self, account: Option<AccountId>) -> Vec<SessionInfo> {
+        let open = |sessions: &Sessions| -> Vec<SessionInfo> {
+            let open = sessions.live.values().filter(|s| *lock(&s.gate) == Gate::Open);
+            open.map(|s| s.info.clone()).collect()
+        };
+        let mut list: Vec<SessionInfo> = match account {
+            Some(account) => self.shard(account).get(&account).map(open).unwrap_or_default(),
+            None => self.0.shards.iter().flat_map(|s| lock(s).values().flat_map(open).collect::<Vec<_>>()).collect(),
+        };
+        list.sort_by_key(|info| info.id);
+        list
+    }
+}
+
+/// Nothing under it is admitted or relayed while this stands.
+#[must_use]
+pub(crate) struct Fence {
+    registry: Registry,
+    account: AccountId,
+    around: Around,
+    /// How many sessions it closed.
+    pub(crate) closed: usize,
+}
+
+impl Drop for Fence {
+    fn drop(&mut self) {
+        let mut shard = self.registry.shard(self.account);
+        if let Some(sessions) = shard.get_mut(&self.account) {
+            if let Some(at) = sessions.fences.iter().position(|fence| *fence == self.around) {
+                sessions.fences.swap_remove(at);
+            }
+            if sessions.fences.is_empty() && sessions.live.is_empty() {
+                shard.remove(&self.account);
+            }
+        }
+    }
+}
+
+/// An admitted session. It is over when this is dropped, or when it is ended.
+pub struct LiveSession {
+    session: Arc<Session>,
+    registry: Registry,
+}
+
+impl LiveSession {
+    /// What is shown of it.
+    pub fn info(&self) -> &SessionInfo {
+        &self.session.info
+    }
+
+    /// True until somebody ended it.
+    pub fn is_open(&self) -> bool {
+        *lock(&self.session.gate) == Gate::Open
+    }
+
+    /// Returns once somebody has ended it.
+    pub async fn ended(&self) {
+        let ended = self.session.ended.notified();
+        tokio::pin!(ended);
+        // Registered before looking, or an end in between would be missed.
+        ended.as_mut().enable();
+        if self.is_open() {
+            ended.await;
+        }
+    }
+}
+
+impl std::fmt::Debug for LiveSession {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "LiveSession({})", self.session.info.id)
+    }
+}
+
+impl Drop for LiveSession {
+    fn drop(&mut self) {
+        // Whatever still holds a connection of this session may not write on it.
+        self.session.close();
+        let info = &self.session.info;
+        let mut shard = self.registry.shard(info.account);
+        if let Some(sessions) = shard.get_mut(&info.account) {
+            sessions.live.remove(&info.id);
+            if sessions.fences.is_empty() && sessions.live.is_empty() {
+                shard.remove(&info.account);
+            }
+        }
+    }
+}
+
+/// The session that a connection is under at the moment. Cheap to clone.
+///
+/// Empty at first: a connection that nobody is signed in on may be written to
+/// freely (greetings, refusals). HTTP puts each request's session in, in turn.
+#[derive(Clone, Default)]
+pub struct Holder(Arc<Mutex<Option<Arc<Session>>>>);
+
+impl Holder {
+    /// From now on the connection is under this session.
+    pub fn hold(&self, session: &LiveSession) {
+        *lock(&self.0) = Some(session.session.clone());
+    }
+
+    /// From now on the connection is under no session: what is said next is
+    /// said to nobody in particular. Only for what comes from Postern itself.
+    pub fn release(&self) {
+        *lock(&self.0) = None;
+    }
+
+    fn pass<T>(&self, io: impl FnOnce() -> Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        let held = lock(&self.0);
+        match held.as_deref() {
+            None => io(),
+            Some(session) => {
+                let gate = lock(&session.gate);
+                if *gate == Gate::Closed {
+                    return Poll::Ready(Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the session was ended")));
+                }
+                io()
+            }
+        }
+    }
+}
+
+/// A connection on which nothing passes once its session has ended.
+pub struct Fenced<S> {
+    io: S,
+    holder: Holder,
+}
+
+impl<S> Fenced<S> {
+    /// Puts `io` under whatever `holder` holds.
+    pub fn new(io: S, holder: Holder) -> Self {
+        Self { io, holder }
+    }
+
+    /// The connection itself, for a last word.
+    pub fn into_inner(self) -> S {
+        self.io
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Fenced<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        this.holder.pass(|| Pin::new(&mut this.io).poll_read(cx, buf))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Fenced<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let this = &mut *self;
+        this.holder.pass(|| Pin::new(&mut this.io).poll_write(cx, buf))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        this.holder.pass(|| Pin::new(&mut this.io).poll_flush(cx))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        this.holder.pass(|| Pin::new(&mut this.io).poll_shutdown(cx))
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = &mut *self;
+        this.holder.pass(|| Pin::new(&mut this.io).poll_write_vectored(cx, bufs))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+}

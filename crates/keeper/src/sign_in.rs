@@ -1,0 +1,240 @@
+//! The one path: an attempt at a door, driven to an answer.
+
+use std::{net::IpAddr, sync::Arc, time::Duration};
+
+use authority::{
+    Account, Actor, Asking, Credential, Door, Effect, Entry, Event, Facts, Grant, Login, Otherwise, Plan, PrimaryCheck,
+    Reason, Refusal, Secret, Use, Verdict, decide, judge, plan, refuse_identity,
+};
+use tokio::time::Instant;
+
+use crate::{Keeper, LiveSession, StoreError, cache::Known, guesses::Held};
+
+/// What a door asks.
+#[derive(Debug)]
+pub struct SignInAttempt<'a> {
+    /// The user name, as the client sent it.
+    pub login: &'a str,
+    /// Whom the client wants to act as, if it says so (SASL's authzid): only itself.
+    pub acting_as: Option<&'a str>,
+    /// The password, as the client sent it.
+    pub secret: &'a Secret,
+    /// Where.
+    pub door: &'a Door,
+    /// From where.
+    pub from: IpAddr,
+}
+
+/// The answer a door acts on.
+#[derive(Debug)]
+#[must_use]
+pub enum SignIn {
+    /// Come in. The session is live until it is dropped or ended.
+    Admitted(Grant, LiveSession),
+    /// Stay out. By now the common deadline has passed.
+    Refused(TurnedAway),
+    /// Nobody can say: "try later", never "wrong password".
+    Unavailable,
+}
+
+/// All that a door may learn of a refusal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TurnedAway {
+    /// The one refusal.
+    Refused,
+    /// The password is good here in every way, but opens something else. HTTP
+    /// says 403, so that clients do not ask for the password again; mail
+    /// protocols say the same as for the other.
+    OutOfScope,
+}
+
+/// Refusals are given this long after they were asked for, plus up to
+/// [`JITTER`]: wrong, unknown and revoked are told apart by neither.
+pub const DEADLINE: Duration = Duration::from_millis(1000);
+/// See [`DEADLINE`].
+pub const JITTER: Duration = Duration::from_millis(200);
+
+/// Why there is no verdict.
+enum NoVerdict {
+    Store(StoreError),
+    /// Hashing is at its limit, or a revocation is just under way.
+    Busy,
+}
+
+impl From<StoreError> for NoVerdict {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl Keeper {
+    /// Decides one attempt. An admission is answered at once, a refusal at the
+    /// common deadline.
+    pub async fn sign_in(&self, attempt: SignInAttempt<'_>) -> SignIn {
+        let asked = Instant::now();
+        match self.examine(&attempt).await {
+            Ok(Ok((grant, session))) => SignIn::Admitted(grant, session),
+            Ok(Err(refusal)) => {
+                self.journal.refused(&refusal, &attempt.door.name, attempt.from, self.clock.now());
+                tracing::debug!(door = %attempt.door.name, reason = refusal.reason.name(), "refused");
+                tokio::time::sleep_until(asked + DEADLINE + self.jitter()).await;
+                SignIn::Refused(match refusal.reason {
+                    Reason::Scope => TurnedAway::OutOfScope,
+                    _ => TurnedAway::Refused,
+                })
+            }
+            Err(NoVerdict::Store(error)) => {
+                tracing::error!(door = %attempt.door.name, %error, "a sign-in could not be decided");
+                SignIn::Unavailable
+            }
+            Err(NoVerdict::Busy) => SignIn::Unavailable,
+        }
+    }
+
+    async fn examine(&self, attempt: &SignInAttempt<'_>) -> Result<Result<(Grant, LiveSession), Refusal>, NoVerdict> {
+        let Ok(login) = Login::from_client(attempt.login, &self.site.domain) else {
+            return Ok(Err(refuse_identity(Reason::UnknownLogin, None)));
+        };
+        let known = self.cache.account(&*self.store, &login).await?;
+        let account = known.as_ref().map(|known| &known.account);
+        if let Some(other) = attempt.acting_as
+            && !self.is_same(other, account)
+        {
+            return Ok(Err(refuse_identity(Reason::ForeignIdentity, account)));
+        }
+
+        let asking = Asking { account, door: attempt.door, from: attempt.from, now: self.clock.now() };
+        let verdict = self.decide(&asking, known.as_deref(), attempt.secret).await?;
+        let (grant, effect) = match verdict {
+            Verdict::Admit(grant, effect) => (grant, effect),
+            Verdict::Refuse(refusal) => return Ok(Err(refusal)),
+        };
+
+        // Entered first, then read for the last time: see `live_session`.
+        let session = self
+            .registry
+            .enter(&grant, &attempt.door.name, attempt.from, asking.now)
+            .map_err(|_under_fence| NoVerdict::Busy)?;
+        let (grant, effect) = match self.judge(grant, effect, &login, attempt.secret).await? {
+            Verdict::Admit(grant, effect) => (grant, effect),
+            Verdict::Refuse(refusal) => return Ok(Err(refusal)),
+        };
+        match self.record(&grant, effect, attempt, account).await? {
+            Ok(()) if session.is_open() => Ok(Ok((grant, session))),
+            // Ended between the judgement and here.
+            Ok(()) => Err(NoVerdict::Busy),
+            Err(refusal) => Ok(Err(refusal)),
+        }
+    }
+
+    async fn decide(&self, asking: &Asking<'_>, known: Option<&Known>, secret: &Secret) -> Result<Verdict, NoVerdict> {
+        let (letters, otherwise) = match plan(secret, asking.account, self.site.cutoff) {
+            Plan::LookUp { letters, otherwise } => (letters, otherwise),
+            Plan::VerifyPrimary => return self.decide_primary(asking, secret).await,
+            Plan::Nothing => return Ok(decide(asking, Facts::Unchecked)),
+        };
+        let password = match known {
+            Some(known) => {
+                let digest = self.keys.app_password(known.account.id, &letters);
+                self.cache.app_password(&*self.store, known, &digest).await?
+            }
+            None => None,
+        };
+        match (password, otherwise) {
+            (None, Otherwise::VerifyPrimary) => self.decide_primary(asking, secret).await,
+            (password, _) => Ok(decide(asking, Facts::AppPassword(password.as_deref()))),
+        }
+    }
+
+    async fn decide_primary(&self, asking: &Asking<'_>, secret: &Secret) -> Result<Verdict, NoVerdict> {
+        let check = match asking.account {
+            Some(account) => self.check_primary(account, secret, asking.from).await.map_err(|_| NoVerdict::Busy)?,
+            None => PrimaryCheck::Differs,
+        };
+        Ok(decide(asking, Facts::Primary(check)))
+    }
+
+    /// Throttle, then Argon2id. Used by doors while the cutoff observes, and by the portal.
+    pub(crate) async fn check_primary(
+        &self,
+        account: &Account,
+        secret: &Secret,
+        from: IpAddr,
+    ) -> Result<PrimaryCheck, crate::hashing::Busy> {
+        let Some(hash) = &account.primary else {
+            return Ok(PrimaryCheck::Differs);
+        };
+        let tag = self.keys.guess(account.id, secret.expose());
+        let guess = match self.primary_guesses.ask(account.id, from, tag, self.clock.now()) {
+            Ok(guess) => guess,
+            Err(Held::KnownWrong) => return Ok(PrimaryCheck::Differs),
+            Err(Held::Wait) => return Ok(PrimaryCheck::Throttled),
+        };
+        match self.hashing.verify(secret, hash).await {
+            Ok(true) => {
+                guess.succeeded();
+                Ok(PrimaryCheck::Matches)
+            }
+            Ok(false) => Ok(PrimaryCheck::Differs),
+            Err(busy) => {
+                guess.withdraw();
+                Err(busy)
+            }
+        }
+    }
+
+    async fn judge(&self, grant: Grant, effect: Effect, login: &Login, secret: &Secret) -> Result<Verdict, NoVerdict> {
+        let known = self.cache.account(&*self.store, login).await?;
+        let password = match (&known, grant.credential(), authority::Letters::parse(secret)) {
+            (Some(known), Credential::AppPassword(_), Some(letters)) => {
+                let digest = self.keys.app_password(known.account.id, &letters);
+                self.cache.app_password(&*self.store, known, &digest).await?
+            }
+            _ => None,
+        };
+        let account = known.as_ref().map(|known| &known.account);
+        Ok(judge(grant, effect, account, password.as_deref(), self.site.cutoff, self.clock.now()))
+    }
+
+    /// Carries the effect out: what changes a credential before anything is
+    /// admitted, routine when the journal is next written.
+    async fn record(
+        &self,
+        grant: &Grant,
+        effect: Effect,
+        attempt: &SignInAttempt<'_>,
+        account: Option<&Account>,
+    ) -> Result<Result<(), Refusal>, StoreError> {
+        let (door, from, at) = (&attempt.door.name, attempt.from, self.clock.now());
+        match effect {
+            Effect::FirstUse(id) => {
+                let entry = Entry {
+                    at,
+                    actor: Actor::Door { door: door.to_string(), from },
+                    account: Some(grant.account()),
+                    event: Event::AppPasswordFirstUsed { id },
+                };
+                let first = Use { door: Arc::clone(door), at, from };
+                let recorded = self.store.record_first_use(id, &first, &entry).await;
+                if let Some(account) = account {
+                    self.cache.forget(account);
+                }
+                if !recorded? {
+                    let refusal =
+                        Refusal { reason: Reason::Revoked, account: Some(grant.account()), app_password: Some(id) };
+                    return Ok(Err(refusal));
+                }
+            }
+            Effect::Use(id) => self.journal.used(id, door, from, at),
+            Effect::PrimaryUse => {}
+        }
+        Ok(Ok(()))
+    }
+
+    fn is_same(&self, other: &str, account: Option<&Account>) -> bool {
+        let Ok(other) = Login::from_client(other, &self.site.domain) else {
+            return false;
+        };
+        account.is_some_and(|account| account.login == other || account.aliases.contains(&other))
+    }
+}
