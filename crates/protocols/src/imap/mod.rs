@@ -1,0 +1,13 @@
+//! IMAP (RFC 3501, RFC 9051): [`Server`] towards the client until it has signed
+//! in, [`client::Client`] towards the server behind until the session is handed over.
+
+mod capability;
+pub mod client;
+mod decoder;
+mod encoder;
+mod server;
+
+pub use capability::masked;
+pub use decoder::{ClientId, MAX_LINE, MAX_LITERAL};
+pub use encoder::bye;
+pub use server::{Admitted, Event, MAX_BAD_COMMANDS, MAX_PIPELINED, MAX_REFUSALS, MAX_SASL_LINE, Server, Transport};

@@ -1,0 +1,441 @@
+//! The server's side, until a client has signed in.
+
+use std::collections::VecDeque;
+
+use super::capability;
+use super::decoder::{Arguments, ClientId, Extent, Frame, Malformed, Tag, Unreadable, Verb, head};
+use super::encoder::{self, Status};
+use crate::input::Input;
+use crate::sasl::{self, Credentials, Exchange, Mechanism, SaslError, Step};
+
+/// The longest line of a SASL exchange, in octets with its end (RFC 4954 has 12288).
+pub const MAX_SASL_LINE: usize = 12288;
+/// How much a client may send ahead while its sign-in is being decided, in octets.
+pub const MAX_PIPELINED: usize = 64 * 1024;
+/// Refusals on one connection; the attempt after the last is not looked at.
+///
+/// Three, because clients work through PLAIN, LOGIN and the LOGIN command with
+/// one password.
+pub const MAX_REFUSALS: u8 = 3;
+/// Commands on one connection that made no sense; the last one ends it.
+pub const MAX_BAD_COMMANDS: u8 = 10;
+
+/// What carries the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// In the clear: nobody signs in here.
+    Plain {
+        /// STARTTLS is offered.
+        starttls: bool,
+    },
+    /// TLS, or a socket that never leaves the machine.
+    Encrypted,
+}
+
+/// What the caller has to do next, in order.
+#[derive(Debug)]
+pub enum Event {
+    /// Write these octets to the client.
+    Send(Vec<u8>),
+    /// Start the TLS handshake on the bare connection, then call [`Server::tls_started`].
+    StartTls,
+    /// Decide, then call [`Server::admit`], [`Server::refuse`] or
+    /// [`Server::unavailable`]. No event comes before that, except the end of
+    /// a client that floods.
+    SignIn(Credentials),
+    /// Close the connection.
+    Close,
+}
+
+/// A connection whose client has signed in: what is left to be done with it.
+#[derive(Debug)]
+pub struct Admitted {
+    /// Write this to the client first.
+    pub answer: Vec<u8>,
+    /// What the client sent ahead: the first octets of the relay to the server behind.
+    pub pipelined: Vec<u8>,
+}
+
+/// The server's side of one connection. [Feed](Self::feed) it what arrives, then
+/// take [events](Self::next_event) until there are none.
+///
+/// ```
+/// use protocols::imap::{Event, Server, Transport};
+///
+/// let mut server = Server::new(Transport::Encrypted);
+/// assert!(server.greeting().starts_with(b"* OK [CAPABILITY IMAP4rev1 "));
+/// server.feed(b"a LOGIN alice@example.org sesame\r\nb SELECT INBOX\r\n");
+/// let Some(Event::SignIn(credentials)) = server.next_event() else { panic!() };
+/// assert_eq!(credentials.authcid, "alice@example.org");
+/// let admitted = server.admit("IMAP4rev1 AUTH=PLAIN IDLE").expect("the client waits");
+/// assert_eq!(admitted.answer, b"a OK [CAPABILITY IMAP4rev1 IDLE] Logged in\r\n");
+/// assert_eq!(admitted.pipelined, b"b SELECT INBOX\r\n");
+/// ```
+pub struct Server {
+    transport: Transport,
+    state: State,
+    input: Input,
+    extent: Extent,
+    events: VecDeque<Event>,
+    client_id: Option<ClientId>,
+    asked_capabilities: bool,
+    refusals: u8,
+    bad_commands: u8,
+}
+
+enum State {
+    /// Waiting for a command.
+    Command,
+    /// Waiting for a line of a SASL exchange.
+    Sasl {
+        tag: Tag,
+        exchange: Exchange,
+    },
+    /// Waiting for the caller's decision.
+    SignIn {
+        tag: Tag,
+    },
+    /// Waiting for TLS: not one more octet may come in the clear.
+    StartTls,
+    Closed,
+}
+
+impl Server {
+    /// A connection that was just accepted. Send the [`greeting`](Self::greeting) first.
+    #[must_use]
+    pub fn new(transport: Transport) -> Self {
+        Self {
+            transport,
+            state: State::Command,
+            input: Input::default(),
+            extent: Extent::default(),
+            events: VecDeque::new(),
+            client_id: None,
+            asked_capabilities: false,
+            refusals: 0,
+            bad_commands: 0,
+        }
+    }
+
+    /// The first line. There is none after STARTTLS.
+    #[must_use]
+    pub fn greeting(&self) -> Vec<u8> {
+        encoder::greeting(self.transport)
+    }
+
+    /// How the client named itself, if it did, since TLS began.
+    ///
+    /// What it said in the clear is forgotten when TLS starts: anybody on the
+    /// path could have said it. Read it at [`Event::StartTls`] if you want it.
+    #[must_use]
+    pub fn client_id(&self) -> Option<&ClientId> {
+        self.client_id.as_ref()
+    }
+
+    /// Takes what arrived. Take all events before the next call.
+    pub fn feed(&mut self, octets: &[u8]) {
+        match self.state {
+            State::Closed => {}
+            State::StartTls if octets.is_empty() => {}
+            State::StartTls => {
+                // Sent before the handshake, to be obeyed after it: CVE-2011-0411.
+                self.events.retain(|event| !matches!(event, Event::StartTls));
+                self.close();
+            }
+            State::SignIn { .. } => {
+                // One more than the bound is enough to see it passed.
+                let room = (MAX_PIPELINED + 1).saturating_sub(self.input.unread().len());
+                self.input.push(&octets[..octets.len().min(room)]);
+            }
+            State::Command | State::Sasl { .. } => self.input.push(octets),
+        }
+    }
+
+    /// The next thing to do; `None` until there is more input, or an answer.
+    pub fn next_event(&mut self) -> Option<Event> {
+        loop {
+            if let Some(event) = self.events.pop_front() {
+                return Some(event);
+            }
+            match self.state {
+                State::Closed | State::StartTls => return None,
+                State::SignIn { .. } if self.input.unread().len() > MAX_PIPELINED => {
+                    self.end("Too much sent ahead of an answer.");
+                }
+                State::SignIn { .. } => return None,
+                State::Sasl { .. } => match self.input.line(MAX_SASL_LINE) {
+                    Ok(Some(line)) => self.sasl_line(&line),
+                    Ok(None) => return None,
+                    Err(_) => self.end("Line too long."),
+                },
+                State::Command => match self.extent.scan(self.input.unread()) {
+                    Frame::Incomplete => return None,
+                    Frame::Awaits(so_far) => self.literal_announced(so_far),
+                    Frame::Whole(length) => self.command(length),
+                    Frame::TooLong => self.end("Line or literal too long."),
+                },
+            }
+        }
+    }
+
+    /// The TLS handshake that [`Event::StartTls`] asked for is done.
+    ///
+    /// All that was learnt in the clear is forgotten, as RFC 3207, 4.2 has it for SMTP.
+    pub fn tls_started(&mut self) {
+        if matches!(self.state, State::StartTls) {
+            self.transport = Transport::Encrypted;
+            self.state = State::Command;
+            self.client_id = None;
+            self.asked_capabilities = false;
+        }
+    }
+
+    /// Lets the client in: the capabilities of the server behind are announced
+    /// as far as they hold (see [`masked`](capability::masked)), and the
+    /// dialogue is the caller's from here.
+    ///
+    /// `None` when no sign-in is waiting any more: drop the connection.
+    #[must_use]
+    pub fn admit(mut self, upstream_capabilities: &str) -> Option<Admitted> {
+        let pipelined = self.input.take(self.input.unread().len());
+        let State::SignIn { tag } = self.state else { return None };
+        if pipelined.len() > MAX_PIPELINED {
+            return None;
+        }
+        let list = capability::masked(upstream_capabilities);
+        let mut answer = Vec::new();
+        if self.asked_capabilities {
+            // Whoever asked may be one of those that read no codes.
+            answer.extend(encoder::untagged(&format!("CAPABILITY {list}")));
+        }
+        answer.extend(encoder::answer(Some(&tag), Status::Ok, &format!("[CAPABILITY {list}] Logged in")));
+        Some(Admitted { answer, pipelined: pipelined.to_vec() })
+    }
+
+    /// Refuses the sign-in. The text is shown twice: most clients pop up
+    /// `[ALERT]`, others show only the tagged line, and a tagged `[ALERT]`
+    /// would be a general error to K-9 and make it retry. The connection stays
+    /// open: closing it here breaks the fall-back to another mechanism.
+    ///
+    /// Empty when no sign-in is waiting.
+    #[must_use]
+    pub fn refuse(&mut self, text: &str) -> Vec<u8> {
+        match std::mem::replace(&mut self.state, State::Command) {
+            State::SignIn { tag } => {
+                self.refusals += 1;
+                let mut answer = encoder::answer(None, Status::No, &format!("[ALERT] {text}"));
+                answer.extend(encoder::answer(Some(&tag), Status::No, &format!("[AUTHENTICATIONFAILED] {text}")));
+                answer
+            }
+            other => {
+                self.state = other;
+                Vec::new()
+            }
+        }
+    }
+
+    /// Ends the connection because a sign-in cannot be decided or handed over
+    /// now (RFC 5530). Never a `NO`: clients take that for a wrong password.
+    #[must_use]
+    pub fn unavailable(&mut self, text: &str) -> Vec<u8> {
+        self.bye(&format!("[UNAVAILABLE] {text}"))
+    }
+
+    /// Ends the connection: shut-down, time-out.
+    #[must_use]
+    pub fn bye(&mut self, text: &str) -> Vec<u8> {
+        if matches!(self.state, State::Closed) {
+            return Vec::new();
+        }
+        self.events.clear();
+        self.close();
+        encoder::bye(text)
+    }
+
+    fn close(&mut self) {
+        self.state = State::Closed;
+        self.input.wipe();
+        self.events.push_back(Event::Close);
+    }
+
+    fn end(&mut self, why: &str) {
+        self.send(encoder::bye(why));
+        self.close();
+    }
+
+    fn send(&mut self, octets: Vec<u8>) {
+        self.events.push_back(Event::Send(octets));
+    }
+
+    fn ok(&mut self, tag: &Tag, text: &str) {
+        self.send(encoder::answer(Some(tag), Status::Ok, text));
+    }
+
+    fn no(&mut self, tag: &Tag, text: &str) {
+        self.send(encoder::answer(Some(tag), Status::No, text));
+    }
+
+    fn bad(&mut self, tag: Option<&Tag>, why: &str) {
+        self.send(encoder::answer(tag, Status::Bad, why));
+        self.bad_commands += 1;
+        if self.bad_commands >= MAX_BAD_COMMANDS {
+            self.end("Too many bad commands.");
+        }
+    }
+
+    /// A client waits to be asked for a literal. Only commands that can use one
+    /// are let send it, and no secret is ever asked for in the clear.
+    fn literal_announced(&mut self, so_far: usize) {
+        let welcome = match head(&self.input.unread()[..so_far]) {
+            Ok((_, Verb::Login, _)) => self.may_sign_in(),
+            Ok((_, Verb::Id, _)) => true,
+            _ => false,
+        };
+        if welcome {
+            self.send(encoder::go_on("OK"));
+        } else {
+            self.command(so_far);
+        }
+    }
+
+    fn may_sign_in(&self) -> bool {
+        self.transport == Transport::Encrypted && self.refusals < MAX_REFUSALS
+    }
+
+    fn command(&mut self, length: usize) {
+        self.extent = Extent::default();
+        let command = self.input.take(length);
+        match head(&command) {
+            Err(Malformed { tag, why }) => self.bad(tag.as_ref(), why),
+            Ok((tag, verb, arguments)) => {
+                if let Err(Unreadable) = self.obey(&tag, verb, arguments) {
+                    self.bad(Some(&tag), "The arguments of this command make no sense.");
+                }
+            }
+        }
+    }
+
+    fn obey(&mut self, tag: &Tag, verb: Verb, mut arguments: Arguments<'_>) -> Result<(), Unreadable> {
+        match verb {
+            Verb::Capability => {
+                arguments.end()?;
+                self.asked_capabilities = true;
+                let list = capability::announced(self.transport);
+                self.send(encoder::untagged(&format!("CAPABILITY {list}")));
+                self.ok(tag, "Capability completed, there are more after signing in.");
+            }
+            Verb::Noop => {
+                arguments.end()?;
+                self.ok(tag, "NOOP completed.");
+            }
+            Verb::Logout => {
+                arguments.end()?;
+                self.send(encoder::bye("Logging out"));
+                self.ok(tag, "Logout completed.");
+                self.close();
+            }
+            Verb::Id => {
+                arguments.space()?;
+                let id = arguments.client_id()?;
+                arguments.end()?;
+                self.client_id = Some(id);
+                self.send(encoder::untagged("ID (\"name\" \"Postern\")"));
+                self.ok(tag, "ID completed.");
+            }
+            Verb::StartTls => {
+                arguments.end()?;
+                self.start_tls(tag);
+            }
+            Verb::Login | Verb::Authenticate => {
+                if self.transport != Transport::Encrypted {
+                    // The arguments are not even parsed.
+                    self.no(tag, "[PRIVACYREQUIRED] Signing in needs TLS.");
+                } else if self.refusals >= MAX_REFUSALS {
+                    self.end("Too many failed sign-ins.");
+                } else if verb == Verb::Login {
+                    self.login(tag, arguments)?;
+                } else {
+                    self.authenticate(tag, arguments)?;
+                }
+            }
+            Verb::Other => self.bad(Some(tag), "Unknown command, or one that needs signing in first."),
+        }
+        Ok(())
+    }
+
+    fn start_tls(&mut self, tag: &Tag) {
+        match self.transport {
+            Transport::Plain { starttls: true } if self.input.unread().is_empty() => {
+                self.ok(tag, "Begin TLS negotiation now.");
+                self.events.push_back(Event::StartTls);
+                self.state = State::StartTls;
+            }
+            // A client waits for the OK. What is here already was put behind
+            // STARTTLS by somebody else, to be obeyed inside TLS: CVE-2011-0411.
+            Transport::Plain { starttls: true } => self.end("Nothing may follow STARTTLS before TLS."),
+            Transport::Plain { starttls: false } => self.bad(Some(tag), "TLS is not offered here."),
+            Transport::Encrypted => self.bad(Some(tag), "TLS is active already."),
+        }
+    }
+
+    fn login(&mut self, tag: &Tag, mut arguments: Arguments<'_>) -> Result<(), Unreadable> {
+        arguments.space()?;
+        let name = arguments.astring()?;
+        arguments.space()?;
+        let password = arguments.astring()?;
+        arguments.end()?;
+        let name = sasl::text(name).as_str().to_owned();
+        let credentials = Credentials::new(name, sasl::text(password), Mechanism::Command);
+        self.exchanged(tag.clone(), credentials.map(Step::Done));
+        Ok(())
+    }
+
+    fn authenticate(&mut self, tag: &Tag, mut arguments: Arguments<'_>) -> Result<(), Unreadable> {
+        arguments.space()?;
+        let mechanism = arguments.word()?;
+        let initial = if arguments.is_empty() {
+            None
+        } else {
+            arguments.space()?;
+            Some(arguments.word()?)
+        };
+        arguments.end()?;
+        let Some(exchange) = Mechanism::sasl(mechanism).and_then(Exchange::new) else {
+            self.no(tag, "This mechanism is not offered here.");
+            return Ok(());
+        };
+        let step = match initial {
+            Some(response) => exchange.initial(response),
+            None => Ok(Step::Ask(exchange)),
+        };
+        self.exchanged(tag.clone(), step);
+        Ok(())
+    }
+
+    fn sasl_line(&mut self, line: &[u8]) {
+        match std::mem::replace(&mut self.state, State::Command) {
+            State::Sasl { tag, exchange } => self.exchanged(tag, exchange.respond(line)),
+            other => self.state = other,
+        }
+    }
+
+    fn exchanged(&mut self, tag: Tag, step: Result<Step, SaslError>) {
+        match step {
+            Ok(Step::Ask(exchange)) => {
+                self.send(encoder::go_on(exchange.prompt()));
+                self.state = State::Sasl { tag, exchange };
+            }
+            Ok(Step::Done(credentials)) => {
+                self.events.push_back(Event::SignIn(credentials));
+                self.state = State::SignIn { tag };
+            }
+            Err(SaslError::Cancelled) => self.bad(Some(&tag), "Authentication cancelled."),
+            Err(error @ (SaslError::Base64 | SaslError::Syntax)) => self.bad(Some(&tag), &format!("Sorry, {error}.")),
+            // The person can mend these, so the client should ask again.
+            Err(error) => {
+                self.refusals += 1;
+                self.no(&tag, &format!("[AUTHENTICATIONFAILED] Sorry, {error}."));
+            }
+        }
+    }
+}
