@@ -36,7 +36,7 @@ pub enum Actor {
 /// because the chain holds their text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
-#[allow(missing_docs, reason = "the fields say what they are")]
+#[expect(missing_docs, reason = "the fields say what they are")]
 pub enum Event {
     /// An account was made.
     AccountAdded {
