@@ -58,6 +58,8 @@ pub enum Event {
     RecoveryCodesRenewed,
     RecoveryCodeUsed,
     PortalSignIn,
+    /// Shown again, before something that needs it fresh.
+    SecondFactorShown,
     AppPasswordIssued {
         id: AppPasswordId,
         label: String,

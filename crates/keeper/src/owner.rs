@@ -28,8 +28,7 @@ pub enum Denied {
     /// Not these factors. One text for wrong, unknown and suspended.
     #[error("that did not match; check the name, the password and the code, and try again")]
     Refused,
-    /// Too many different ones; given for known accounts and unknown ones alike
-    /// only through the deadline, so it says nothing about the secret.
+    /// Too many different ones; told of logins that nobody has as well.
     #[error("too many different tries; wait a quarter of an hour and try again")]
     Throttled,
     /// It took too long, or the account has changed meanwhile.
@@ -175,22 +174,24 @@ impl Keeper {
 
     async fn try_begin(&self, login: &str, secret: &Secret, from: IpAddr) -> Result<Pending, Denied> {
         let login = Login::from_client(login, &self.site.domain).map_err(|_| Denied::Refused)?;
-        let account = self.store.account_by_login(&login).await?.ok_or(Denied::Refused)?;
         // An app password never signs in here, nor costs its owner a try.
         if Letters::parse(secret).is_some() {
             return Err(Denied::Refused);
         }
-        match self.check_primary(&account, secret, from).await? {
+        let account = self.store.account_by_login(&login).await?;
+        match self.check_primary(&login, account.as_ref(), secret, from).await? {
             PrimaryCheck::Differs => Err(Denied::Refused),
             PrimaryCheck::Throttled => Err(Denied::Throttled),
-            PrimaryCheck::Matches if account.standing == Standing::Suspended => Err(Denied::Refused),
-            PrimaryCheck::Matches => Ok(Pending {
-                account: account.id,
-                epoch: account.epoch,
-                from,
-                since: self.clock.now(),
-                has_second_factor: account.second_factor.is_some(),
-            }),
+            PrimaryCheck::Matches => {
+                let account = account.filter(|account| account.standing == Standing::Active).ok_or(Denied::Refused)?;
+                Ok(Pending {
+                    account: account.id,
+                    epoch: account.epoch,
+                    from,
+                    since: self.clock.now(),
+                    has_second_factor: account.second_factor.is_some(),
+                })
+            }
         }
     }
 
@@ -218,7 +219,7 @@ impl Keeper {
 
     async fn try_freshen(&self, owner: &Owner, code: &str) -> Result<Timestamp, Denied> {
         let account = self.confirm(owner).await?;
-        self.spend_code(&account, code, owner.from, Event::PortalSignIn).await?;
+        self.spend_code(&account, code, owner.from, Event::SecondFactorShown).await?;
         Ok(self.clock.now())
     }
 
@@ -275,13 +276,14 @@ impl Keeper {
 
     async fn try_begin_set_up(&self, login: &str, code: &str, from: IpAddr) -> Result<SettingUp, Denied> {
         let login = Login::from_client(login, &self.site.domain).map_err(|_| Denied::Refused)?;
-        let account = self.store.account_by_login(&login).await?.ok_or(Denied::Refused)?;
         let code = RecoveryCode::parse(code).ok_or(Denied::Refused)?;
-        let digest = self.keys.set_up_code(account.id, &code);
-        let tag = self.keys.guess(account.id, code.grouped().expose());
+        let account = self.store.account_by_login(&login).await?;
+        let id = account.as_ref().map_or_else(|| self.keys.nobody(&login), |account| account.id);
         let now = self.clock.now();
-        let guess = self.code_guesses.ask(account.id, from, tag, now).map_err(held)?;
-        match self.store.set_up_is_open(account.id, &digest, now).await {
+        let tag = self.keys.guess(id, code.grouped().expose());
+        let guess = self.code_guesses.ask(id, from, tag, now).map_err(held)?;
+        let digest = self.keys.set_up_code(id, &code);
+        match self.store.set_up_is_open(id, &digest, now).await {
             Ok(true) => guess.succeeded(),
             Ok(false) => return Err(Denied::Refused),
             Err(error) => {
@@ -289,6 +291,7 @@ impl Keeper {
                 return Err(error.into());
             }
         }
+        let account = account.ok_or(Denied::Refused)?;
         Ok(SettingUp { account, digest, from })
     }
 
@@ -336,7 +339,7 @@ impl Keeper {
         if mandate.account != account.id {
             return Err(Denied::Over);
         }
-        match self.check_primary(&account, current, owner.from).await? {
+        match self.check_primary(&account.login, Some(&account), current, owner.from).await? {
             PrimaryCheck::Matches => {}
             PrimaryCheck::Differs => return Err(Denied::Refused),
             PrimaryCheck::Throttled => return Err(Denied::Throttled),

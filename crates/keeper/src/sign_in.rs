@@ -3,12 +3,12 @@
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use authority::{
-    Account, Actor, Asking, Credential, Door, Effect, Entry, Event, Facts, Grant, Login, Otherwise, Plan, PrimaryCheck,
-    Reason, Refusal, Secret, Use, Verdict, decide, judge, plan, refuse_identity,
+    Account, Actor, AppPassword, Asking, Door, Effect, Entry, Event, Facts, Grant, Login, Otherwise, Plan,
+    PrimaryCheck, Reason, Refusal, Secret, Use, Verdict, decide, judge, plan, refuse_identity,
 };
 use tokio::time::Instant;
 
-use crate::{Keeper, LiveSession, StoreError, cache::Known, guesses::Held};
+use crate::{Digest, Keeper, LiveSession, StoreError, cache::Known, guesses::Held, hashing::Busy};
 
 /// What a door asks.
 #[derive(Debug)]
@@ -104,7 +104,12 @@ impl Keeper {
         }
 
         let asking = Asking { account, door: attempt.door, from: attempt.from, now: self.clock.now() };
-        let verdict = self.decide(&asking, known.as_deref(), attempt.secret).await?;
+        let plan = plan(attempt.secret, account, self.site.cutoff);
+        let digest = match (&plan, account) {
+            (Plan::LookUp { letters, .. }, Some(account)) => Some(self.keys.app_password(account.id, letters)),
+            _ => None,
+        };
+        let verdict = self.decide(&asking, &login, plan, known.as_deref(), digest.as_ref(), attempt.secret).await?;
         let (grant, effect) = match verdict {
             Verdict::Admit(grant, effect) => (grant, effect),
             Verdict::Refuse(refusal) => return Ok(Err(refusal)),
@@ -115,7 +120,7 @@ impl Keeper {
             .registry
             .enter(&grant, &attempt.door.name, attempt.from, asking.now)
             .map_err(|_under_fence| NoVerdict::Busy)?;
-        let (grant, effect) = match self.judge(grant, effect, &login, attempt.secret).await? {
+        let (grant, effect) = match self.judge(grant, effect, &login, digest.as_ref()).await? {
             Verdict::Admit(grant, effect) => (grant, effect),
             Verdict::Refuse(refusal) => return Ok(Err(refusal)),
         };
@@ -127,50 +132,67 @@ impl Keeper {
         }
     }
 
-    async fn decide(&self, asking: &Asking<'_>, known: Option<&Known>, secret: &Secret) -> Result<Verdict, NoVerdict> {
-        let (letters, otherwise) = match plan(secret, asking.account, self.site.cutoff) {
-            Plan::LookUp { letters, otherwise } => (letters, otherwise),
-            Plan::VerifyPrimary => return self.decide_primary(asking, secret).await,
+    async fn decide(
+        &self,
+        asking: &Asking<'_>,
+        login: &Login,
+        plan: Plan,
+        known: Option<&Known>,
+        digest: Option<&Digest>,
+        secret: &Secret,
+    ) -> Result<Verdict, NoVerdict> {
+        let otherwise = match plan {
+            Plan::LookUp { otherwise, .. } => otherwise,
+            Plan::VerifyPrimary => return self.decide_primary(asking, login, secret).await,
             Plan::Nothing => return Ok(decide(asking, Facts::Unchecked)),
         };
-        let password = match known {
-            Some(known) => {
-                let digest = self.keys.app_password(known.account.id, &letters);
-                self.cache.app_password(&*self.store, known, &digest).await?
-            }
-            None => None,
-        };
+        let password = self.known_app_password(known, digest).await?;
         match (password, otherwise) {
-            (None, Otherwise::VerifyPrimary) => self.decide_primary(asking, secret).await,
+            (None, Otherwise::VerifyPrimary) => self.decide_primary(asking, login, secret).await,
             (password, _) => Ok(decide(asking, Facts::AppPassword(password.as_deref()))),
         }
     }
 
-    async fn decide_primary(&self, asking: &Asking<'_>, secret: &Secret) -> Result<Verdict, NoVerdict> {
-        let check = match asking.account {
-            Some(account) => self.check_primary(account, secret, asking.from).await.map_err(|_| NoVerdict::Busy)?,
-            None => PrimaryCheck::Differs,
-        };
+    async fn known_app_password(
+        &self,
+        known: Option<&Known>,
+        digest: Option<&Digest>,
+    ) -> Result<Option<Arc<AppPassword>>, StoreError> {
+        match (known, digest) {
+            (Some(known), Some(digest)) => self.cache.app_password(&*self.store, known, digest).await,
+            _ => Ok(None),
+        }
+    }
+
+    async fn decide_primary(&self, asking: &Asking<'_>, login: &Login, secret: &Secret) -> Result<Verdict, NoVerdict> {
+        let check =
+            self.check_primary(login, asking.account, secret, asking.from).await.map_err(|_| NoVerdict::Busy)?;
         Ok(decide(asking, Facts::Primary(check)))
     }
 
     /// Throttle, then Argon2id. Used by doors while the cutoff observes, and by the portal.
+    ///
+    /// A login that nobody has is throttled and hashed all the same: neither
+    /// "too many tries" nor the time it takes says who has an account.
     pub(crate) async fn check_primary(
         &self,
-        account: &Account,
+        login: &Login,
+        account: Option<&Account>,
         secret: &Secret,
         from: IpAddr,
-    ) -> Result<PrimaryCheck, crate::hashing::Busy> {
-        let Some(hash) = &account.primary else {
-            return Ok(PrimaryCheck::Differs);
-        };
-        let tag = self.keys.guess(account.id, secret.expose());
-        let guess = match self.primary_guesses.ask(account.id, from, tag, self.clock.now()) {
+    ) -> Result<PrimaryCheck, Busy> {
+        let id = account.map_or_else(|| self.keys.nobody(login), |account| account.id);
+        let tag = self.keys.guess(id, secret.expose());
+        let guess = match self.primary_guesses.ask(id, from, tag, self.clock.now()) {
             Ok(guess) => guess,
             Err(Held::KnownWrong) => return Ok(PrimaryCheck::Differs),
             Err(Held::Wait) => return Ok(PrimaryCheck::Throttled),
         };
-        match self.hashing.verify(secret, hash).await {
+        let matches = match account.and_then(|account| account.primary.as_ref()) {
+            Some(hash) => self.hashing.verify(secret, hash).await,
+            None => self.hashing.hash(secret, [0; 16]).await.map(|_| false),
+        };
+        match matches {
             Ok(true) => {
                 guess.succeeded();
                 Ok(PrimaryCheck::Matches)
@@ -183,15 +205,15 @@ impl Keeper {
         }
     }
 
-    async fn judge(&self, grant: Grant, effect: Effect, login: &Login, secret: &Secret) -> Result<Verdict, NoVerdict> {
+    async fn judge(
+        &self,
+        grant: Grant,
+        effect: Effect,
+        login: &Login,
+        digest: Option<&Digest>,
+    ) -> Result<Verdict, NoVerdict> {
         let known = self.cache.account(&*self.store, login).await?;
-        let password = match (&known, grant.credential(), authority::Letters::parse(secret)) {
-            (Some(known), Credential::AppPassword(_), Some(letters)) => {
-                let digest = self.keys.app_password(known.account.id, &letters);
-                self.cache.app_password(&*self.store, known, &digest).await?
-            }
-            _ => None,
-        };
+        let password = self.known_app_password(known.as_deref(), digest).await?;
         let account = known.as_ref().map(|known| &known.account);
         Ok(judge(grant, effect, account, password.as_deref(), self.site.cutoff, self.clock.now()))
     }
