@@ -28,7 +28,7 @@
 //!    keeps the connection, an outage never looks like one; the announced list is
 //!    frozen, since clients are told apart by what they do next.
 //! 3. Tests: the table of bad input, recordings of real clients under
-//!    `tests/corpus`, and the two properties of `tests/imap.rs`: the same events
+//!    `tests/corpus`, and the two properties of `tests/imap/properties.rs`: the same events
 //!    however the octets were cut, and no panic on any.
 
 pub mod http;

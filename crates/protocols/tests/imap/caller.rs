@@ -1,0 +1,83 @@
+//! The shortest gateway there can be: does what the server asks for, and keeps a record.
+
+use protocols::imap::{Admitted, Event, Server, Transport};
+use protocols::sasl::Credentials;
+
+/// What the authority says to every sign-in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// Refuses it at once.
+    Refuse,
+    /// Takes its time: [`Caller::admit`] comes later.
+    Later,
+}
+
+pub(crate) struct Caller {
+    pub(crate) server: Server,
+    answer: Answer,
+    /// All that was sent to the client, the greeting left out.
+    pub(crate) sent: String,
+    pub(crate) sign_ins: Vec<Credentials>,
+    /// The server waits for TLS.
+    pub(crate) awaits_tls: bool,
+    pub(crate) closed: bool,
+}
+
+impl Caller {
+    pub(crate) fn new(transport: Transport, answer: Answer) -> Self {
+        Self {
+            server: Server::new(transport),
+            answer,
+            sent: String::new(),
+            sign_ins: Vec::new(),
+            awaits_tls: false,
+            closed: false,
+        }
+    }
+
+    pub(crate) fn feed(&mut self, octets: &[u8]) -> &mut Self {
+        self.server.feed(octets);
+        while let Some(event) = self.server.next_event() {
+            assert!(!self.closed, "nothing may follow Close: {event:?}");
+            match event {
+                Event::Send(octets) => self.send(&octets),
+                Event::StartTls => self.awaits_tls = true,
+                Event::SignIn(credentials) => {
+                    self.sign_ins.push(credentials);
+                    if self.answer == Answer::Refuse {
+                        let answer = self.server.refuse("Use an app password: https://id.example.org");
+                        self.send(&answer);
+                    }
+                }
+                Event::Close => self.closed = true,
+            }
+        }
+        self
+    }
+
+    fn send(&mut self, octets: &[u8]) {
+        let text = std::str::from_utf8(octets).expect("we speak UTF-8");
+        assert!(text.ends_with("\r\n") && !text.trim_end_matches("\r\n").ends_with(['\r', '\n']), "{text:?}");
+        self.sent.push_str(text);
+    }
+
+    pub(crate) fn tls_started(&mut self) -> &mut Self {
+        self.server.tls_started();
+        self.awaits_tls = false;
+        self
+    }
+
+    pub(crate) fn admit(self) -> Option<Admitted> {
+        self.server.admit("IMAP4rev1 SASL-IR LOGIN-REFERRALS ID ENABLE IDLE AUTH=PLAIN COMPRESS=DEFLATE")
+    }
+
+    /// Takes the record since the last call.
+    pub(crate) fn said(&mut self) -> String {
+        std::mem::take(&mut self.sent)
+    }
+
+    /// Login and password of every sign-in so far.
+    pub(crate) fn secrets(&self) -> Vec<(&str, &str)> {
+        self.sign_ins.iter().map(|c| (c.authcid.as_str(), c.password.as_str())).collect()
+    }
+}

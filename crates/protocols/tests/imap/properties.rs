@@ -1,0 +1,128 @@
+//! What holds for every input and every way it is cut.
+
+use crate::caller::{Answer, Caller};
+use proptest::prelude::*;
+use protocols::imap::Transport;
+use protocols::imap::client::Client;
+
+/// Whole commands, halves of them, and noise.
+fn piece() -> impl Strategy<Value = Vec<u8>> {
+    let known = prop::sample::select(vec![
+        &b"a NOOP\r\n"[..],
+        b"b CAPABILITY\n",
+        b"c ID (\"name\" \"x\" \"version\" NIL)\r\n",
+        b"d ID ({4}\r\nname {1+}\r\nx)\r\n",
+        b"e LOGIN alice secret\r\n",
+        b"f LOGIN {5}\r\nalice {6}\r\nsecret\r\n",
+        b"g LOGIN {5+}\r\nalice \"sec\\\"ret\"\r\n",
+        b"h AUTHENTICATE PLAIN AGFsaWNlAHNlY3JldA==\r\n",
+        b"i AUTHENTICATE PLAIN\r\n",
+        b"AGFsaWNlAHNlY3JldA==\r\n",
+        b"j AUTHENTICATE LOGIN\r\nYWxpY2U=\r\nc2VjcmV0\r\n",
+        b"*\r\n",
+        b"k SELECT INBOX\r\n",
+        b"l APPEND x {3}\r\n",
+        b"m APPEND x {3+}\r\nabc\r\n",
+        b"n LOGIN \"",
+        b"{",
+        b"4097+}\r\n",
+        b"\r\n",
+        b"o LOGOUT\r\n",
+    ])
+    .prop_map(<[u8]>::to_vec);
+    prop_oneof![
+        8 => known,
+        1 => prop::collection::vec(any::<u8>(), 0..40),
+        1 => (8180usize..8200).prop_map(|n| vec![b'x'; n]),
+    ]
+}
+
+fn input() -> impl Strategy<Value = Vec<u8>> {
+    prop::collection::vec(piece(), 0..24).prop_map(|pieces| pieces.concat())
+}
+
+/// Everything that can be seen from outside.
+#[derive(Debug, PartialEq)]
+struct Seen {
+    sent: String,
+    secrets: Vec<(String, String)>,
+    closed: bool,
+    pipelined: Option<Vec<u8>>,
+}
+
+fn run<'a>(answer: Answer, chunks: impl Iterator<Item = &'a [u8]>) -> Seen {
+    let mut caller = Caller::new(Transport::Encrypted, answer);
+    for chunk in chunks {
+        caller.feed(chunk);
+    }
+    let secrets = caller.secrets().into_iter().map(|(name, password)| (name.into(), password.into())).collect();
+    let (sent, closed) = (caller.said(), caller.closed);
+    Seen { sent, secrets, closed, pipelined: caller.admit().map(|admitted| admitted.pipelined) }
+}
+
+/// The input in chunks of these sizes, in turn.
+fn cut<'a>(mut input: &'a [u8], sizes: &'a [usize]) -> impl Iterator<Item = &'a [u8]> {
+    sizes.iter().cycle().map_while(move |&size| {
+        let (chunk, rest) = input.split_at(size.min(input.len()));
+        input = rest;
+        (!chunk.is_empty()).then_some(chunk)
+    })
+}
+
+proptest! {
+    #[test]
+    fn events_do_not_depend_on_how_the_octets_were_cut(
+        input in input(),
+        sizes in prop::collection::vec(1usize..64, 1..16),
+    ) {
+        for answer in [Answer::Refuse, Answer::Later] {
+            let whole = run(answer, std::iter::once(&input[..]));
+            prop_assert_eq!(&run(answer, input.chunks(1)), &whole);
+            prop_assert_eq!(&run(answer, cut(&input, &sizes)), &whole);
+        }
+    }
+
+    #[test]
+    fn nothing_sent_in_the_clear_ever_signs_in(
+        before in input(),
+        after in input(),
+        sizes in prop::collection::vec(1usize..64, 1..16),
+    ) {
+        let mut caller = Caller::new(Transport::Plain { starttls: true }, Answer::Refuse);
+        let input = [&before[..], b"z STARTTLS\r\n", &after].concat();
+        for chunk in cut(&input, &sizes) {
+            caller.feed(chunk);
+        }
+        prop_assert!(caller.sign_ins.is_empty());
+        let tls = caller.sent.find(" OK Begin TLS");
+        prop_assert!(tls.is_none_or(|at| caller.sent[at..].lines().count() == 1), "{}", caller.sent);
+        if tls.is_some() && !after.is_empty() {
+            prop_assert!(caller.closed);
+        }
+    }
+
+    #[test]
+    fn no_octets_make_the_server_panic(chunks in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..300), 0..20)) {
+        for transport in [Transport::Encrypted, Transport::Plain { starttls: true }] {
+            let mut caller = Caller::new(transport, Answer::Refuse);
+            for chunk in &chunks {
+                caller.feed(chunk);
+            }
+        }
+    }
+
+    #[test]
+    fn no_octets_make_the_client_panic(chunks in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..300), 0..20)) {
+        let mut client = Client::new("alice", "postern", "master").unwrap();
+        for chunk in [&b"* OK [CAPABILITY AUTH=PLAIN]\r\n"[..]].into_iter().chain(chunks.iter().map(Vec::as_slice)) {
+            client.feed(chunk);
+            while client.next_event().is_some() {}
+        }
+    }
+
+    #[test]
+    fn no_header_makes_basic_panic(value in prop::collection::vec(any::<u8>(), 0..200)) {
+        let _ = protocols::http::basic(&value);
+        let _ = protocols::http::basic(&[b"Basic ", &value[..]].concat());
+    }
+}
