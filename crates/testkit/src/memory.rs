@@ -1,0 +1,414 @@
+//! The contract in its plainest form: everything behind one lock.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use async_trait::async_trait;
+use authority::{
+    Account, AccountId, AppPassword, AppPasswordId, AuditKey, Entry, Event, Login, PrimaryHash, SealedEntry,
+    SecondFactor, Standing, Timestamp, Use, audit::GENESIS,
+};
+use keeper::{
+    Added, Digest, Factors, Issued, Listed, NewAccount, Refused, SetUpOffer, Spent, Store, StoreError, Stored,
+};
+
+/// Keeps everything in memory. Clones share it, as two handles on one database.
+#[derive(Clone, Debug)]
+pub struct MemoryStore(Arc<Mutex<Kept>>);
+
+#[derive(Debug)]
+struct Kept {
+    available: bool,
+    key: AuditKey,
+    lines: Vec<SealedEntry>,
+    newest: Option<Timestamp>,
+    accounts: HashMap<AccountId, Held>,
+    passwords: Vec<Password>,
+    refused: Vec<Refused>,
+}
+
+#[derive(Debug)]
+struct Held {
+    account: Account,
+    recovery: HashSet<Digest>,
+    set_up: Vec<SetUpOffer>,
+}
+
+#[derive(Debug)]
+struct Password {
+    password: AppPassword,
+    digest: Digest,
+    uses: BTreeMap<Arc<str>, Use>,
+}
+
+impl MemoryStore {
+    /// An empty store that seals its audit with `key`.
+    pub fn new(key: AuditKey) -> Self {
+        Self(Arc::new(Mutex::new(Kept {
+            available: true,
+            key,
+            lines: vec![],
+            newest: None,
+            accounts: HashMap::new(),
+            passwords: vec![],
+            refused: vec![],
+        })))
+    }
+
+    /// Switched to `false`, every call fails and changes nothing, until it is
+    /// switched back.
+    pub fn set_available(&self, available: bool) {
+        self.lock().available = available;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn kept(&self) -> Stored<MutexGuard<'_, Kept>> {
+        let kept = self.lock();
+        if kept.available {
+            Ok(kept)
+        } else {
+            Err(StoreError::Unavailable("the test has taken it away; give it back with set_available(true)".into()))
+        }
+    }
+}
+
+impl Kept {
+    fn append(&mut self, entry: &Entry) {
+        let (seq, previous) = self.lines.last().map_or((1, GENESIS), |line| (line.seq + 1, line.seal));
+        let text = entry.to_text();
+        let seal = self.key.seal(&previous, seq, &text);
+        self.lines.push(SealedEntry { seq, text, seal });
+        self.saw(entry.at);
+    }
+
+    fn saw(&mut self, at: Timestamp) {
+        self.newest = self.newest.max(Some(at));
+    }
+
+    /// Writes the line if the change is made to the account.
+    fn change(&mut self, id: AccountId, entry: &Entry, change: impl FnOnce(&mut Held) -> bool) -> bool {
+        let changed = self.accounts.get_mut(&id).is_some_and(change);
+        if changed {
+            self.append(entry);
+        }
+        changed
+    }
+
+    fn password(&mut self, id: AppPasswordId) -> Option<&mut Password> {
+        self.passwords.iter_mut().find(|one| one.password.id == id)
+    }
+
+    fn alive(&self, account: AccountId, at: Timestamp) -> Vec<AppPasswordId> {
+        let of = self.passwords.iter().map(|one| &one.password).filter(|password| password.account == account);
+        of.filter(|password| is_alive(password, at)).map(|password| password.id).collect()
+    }
+
+    fn revoke_alive(&mut self, account: AccountId, entry: &Entry) -> Vec<AppPasswordId> {
+        let ids = self.alive(account, entry.at);
+        for &id in &ids {
+            if let Some(one) = self.password(id) {
+                one.password.revoked = Some(entry.at);
+            }
+            self.append(&entry.also(Event::AppPasswordRevoked { id }));
+        }
+        ids
+    }
+}
+
+fn is_alive(password: &AppPassword, at: Timestamp) -> bool {
+    password.revoked.is_none() && !password.is_over(at)
+}
+
+impl Held {
+    fn moves_on(&mut self) -> bool {
+        self.account.epoch += 1;
+        true
+    }
+}
+
+impl Password {
+    fn used(&mut self, used: &Use) {
+        let last = self.uses.entry(used.door.clone()).or_insert_with(|| used.clone());
+        if used.at >= last.at {
+            *last = used.clone();
+        }
+    }
+
+    fn listed(&self) -> Listed {
+        let mut uses: Vec<_> = self.uses.values().cloned().collect();
+        uses.sort_by_key(|used| std::cmp::Reverse(used.at));
+        Listed { password: self.password.clone(), uses }
+    }
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    async fn account_by_login(&self, login: &Login) -> Stored<Option<Account>> {
+        let kept = self.kept()?;
+        let mut accounts = kept.accounts.values().map(|held| &held.account);
+        Ok(accounts.find(|account| account.login == *login || account.aliases.contains(login)).cloned())
+    }
+
+    async fn account(&self, id: AccountId) -> Stored<Option<Account>> {
+        Ok(self.kept()?.accounts.get(&id).map(|held| held.account.clone()))
+    }
+
+    async fn app_password_by_digest(&self, digest: &Digest) -> Stored<Option<AppPassword>> {
+        Ok(self.kept()?.passwords.iter().find(|one| one.digest == *digest).map(|one| one.password.clone()))
+    }
+
+    async fn accounts(&self) -> Stored<Vec<Account>> {
+        let mut accounts: Vec<_> = self.kept()?.accounts.values().map(|held| held.account.clone()).collect();
+        accounts.sort_by(|a, b| a.login.cmp(&b.login));
+        Ok(accounts)
+    }
+
+    async fn app_passwords(&self, account: AccountId) -> Stored<Vec<Listed>> {
+        let kept = self.kept()?;
+        let newest_first = kept.passwords.iter().rev().filter(|one| one.password.account == account);
+        let mut listed: Vec<_> = newest_first.map(Password::listed).collect();
+        listed.sort_by_key(|one| std::cmp::Reverse(one.password.created));
+        Ok(listed)
+    }
+
+    async fn app_password(&self, id: AppPasswordId) -> Stored<Option<Listed>> {
+        Ok(self.kept()?.password(id).map(|one| one.listed()))
+    }
+
+    async fn refusals(&self, account: AccountId, since: Timestamp) -> Stored<Vec<Refused>> {
+        let kept = self.kept()?;
+        let of = kept.refused.iter().filter(|line| line.account == Some(account) && line.at >= since);
+        let mut refused: Vec<_> = of.cloned().collect();
+        refused.sort_by_key(|line| std::cmp::Reverse(line.at));
+        Ok(refused)
+    }
+
+    async fn recovery_codes_left(&self, account: AccountId) -> Stored<usize> {
+        Ok(self.kept()?.accounts.get(&account).map_or(0, |held| held.recovery.len()))
+    }
+
+    async fn audit(&self, after: u64, limit: usize) -> Stored<Vec<SealedEntry>> {
+        Ok(self.kept()?.lines.iter().filter(|line| line.seq > after).take(limit).cloned().collect())
+    }
+
+    async fn newest(&self) -> Stored<Option<Timestamp>> {
+        Ok(self.kept()?.newest)
+    }
+
+    async fn add_account(&self, new: &NewAccount, entry: &Entry) -> Stored<Added> {
+        let mut kept = self.kept()?;
+        let account = &new.account;
+        let mut taken: HashSet<&Login> = kept.accounts.values().flat_map(|held| names(&held.account)).collect();
+        if let Some(name) = names(account).find(|name| !taken.insert(name)) {
+            return Ok(Added::LoginTaken(name.clone()));
+        }
+        let held = Held {
+            account: account.clone(),
+            recovery: new.recovery.iter().copied().collect(),
+            set_up: new.set_up.into_iter().collect(),
+        };
+        kept.accounts.insert(account.id, held);
+        kept.append(entry);
+        Ok(Added::Done)
+    }
+
+    async fn remove_account(&self, id: AccountId, entry: &Entry) -> Stored<bool> {
+        let mut kept = self.kept()?;
+        if kept.accounts.remove(&id).is_none() {
+            return Ok(false);
+        }
+        kept.passwords.retain(|one| one.password.account != id);
+        kept.refused.retain(|line| line.account != Some(id));
+        kept.append(entry);
+        Ok(true)
+    }
+
+    async fn set_standing(&self, id: AccountId, standing: Standing, entry: &Entry) -> Stored<bool> {
+        Ok(self.kept()?.change(id, entry, |held| {
+            held.account.standing != standing && {
+                held.account.standing = standing;
+                held.moves_on()
+            }
+        }))
+    }
+
+    async fn change_primary(
+        &self,
+        id: AccountId,
+        primary: &PrimaryHash,
+        entry: &Entry,
+    ) -> Stored<Option<Vec<AppPasswordId>>> {
+        let mut kept = self.kept()?;
+        let changed = kept.change(id, entry, |held| {
+            held.account.primary = Some(primary.clone());
+            held.moves_on()
+        });
+        Ok(changed.then(|| kept.revoke_alive(id, entry)))
+    }
+
+    async fn reset(&self, id: AccountId, offer: &SetUpOffer, entry: &Entry) -> Stored<Option<Vec<AppPasswordId>>> {
+        let mut kept = self.kept()?;
+        let changed = kept.change(id, entry, |held| {
+            held.account.primary = None;
+            held.account.second_factor = None;
+            held.recovery.clear();
+            held.set_up = vec![*offer];
+            held.moves_on()
+        });
+        Ok(changed.then(|| kept.revoke_alive(id, entry)))
+    }
+
+    async fn set_up_is_open(&self, id: AccountId, digest: &Digest, now: Timestamp) -> Stored<bool> {
+        let kept = self.kept()?;
+        Ok(kept.accounts.get(&id).is_some_and(|held| is_open(&held.set_up, digest, now)))
+    }
+
+    async fn set_up(&self, id: AccountId, digest: &Digest, factors: &Factors, entry: &Entry) -> Stored<bool> {
+        Ok(self.kept()?.change(id, entry, |held| {
+            is_open(&held.set_up, digest, entry.at) && {
+                held.account.primary = Some(factors.primary.clone());
+                held.account.second_factor = Some(factors.second_factor.clone());
+                held.recovery = factors.recovery.iter().copied().collect();
+                held.set_up.clear();
+                held.moves_on()
+            }
+        }))
+    }
+
+    async fn enrol(
+        &self,
+        id: AccountId,
+        second_factor: &SecondFactor,
+        recovery: &[Digest],
+        entry: &Entry,
+    ) -> Stored<bool> {
+        Ok(self.kept()?.change(id, entry, |held| {
+            held.account.second_factor.is_none() && {
+                held.account.second_factor = Some(second_factor.clone());
+                held.recovery = recovery.iter().copied().collect();
+                held.moves_on()
+            }
+        }))
+    }
+
+    async fn spend(&self, id: AccountId, spent: Spent, entry: &Entry) -> Stored<bool> {
+        Ok(self.kept()?.change(id, entry, |held| match spent {
+            Spent::Step(step) => held.account.second_factor.as_mut().is_some_and(|factor| {
+                let fresh = step > factor.last_step;
+                factor.last_step = factor.last_step.max(step);
+                fresh
+            }),
+            Spent::RecoveryCode(digest) => held.recovery.remove(&digest),
+        }))
+    }
+
+    async fn renew_recovery_codes(&self, id: AccountId, recovery: &[Digest], entry: &Entry) -> Stored<bool> {
+        Ok(self.kept()?.change(id, entry, |held| {
+            held.recovery = recovery.iter().copied().collect();
+            true
+        }))
+    }
+
+    async fn issue(&self, password: &AppPassword, digest: &Digest, limit: usize, entry: &Entry) -> Stored<Issued> {
+        let mut kept = self.kept()?;
+        let may = |account: &Account| account.standing == Standing::Active && account.second_factor.is_some();
+        if !kept.accounts.get(&password.account).is_some_and(|held| may(&held.account)) {
+            return Ok(Issued::NotAllowed);
+        }
+        if kept.alive(password.account, password.created).len() >= limit {
+            return Ok(Issued::LimitReached);
+        }
+        kept.passwords.push(Password { password: password.clone(), digest: *digest, uses: BTreeMap::new() });
+        kept.append(entry);
+        Ok(Issued::Done)
+    }
+
+    async fn revoke(&self, account: AccountId, id: AppPasswordId, entry: &Entry) -> Stored<bool> {
+        let mut kept = self.kept()?;
+        match kept.password(id) {
+            Some(Password { password, .. }) if password.account == account && password.revoked.is_none() => {
+                password.revoked = Some(entry.at);
+                kept.append(entry);
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    async fn revoke_all(&self, account: AccountId, entry: &Entry) -> Stored<Vec<AppPasswordId>> {
+        let mut kept = self.kept()?;
+        if kept.alive(account, entry.at).is_empty() {
+            return Ok(vec![]);
+        }
+        kept.append(entry);
+        Ok(kept.revoke_alive(account, entry))
+    }
+
+    async fn record_first_use(&self, id: AppPasswordId, first: &Use, entry: &Entry) -> Stored<bool> {
+        let mut kept = self.kept()?;
+        let Some(one) = kept.password(id).filter(|one| is_alive(&one.password, first.at)) else {
+            return Ok(false);
+        };
+        if one.password.first_used.is_none() {
+            one.password.first_used = Some(first.at);
+            one.used(first);
+            kept.saw(first.at);
+            kept.append(entry);
+        }
+        Ok(true)
+    }
+
+    async fn record_uses(&self, uses: &[(AppPasswordId, Use)]) -> Stored<()> {
+        let mut kept = self.kept()?;
+        for (id, used) in uses {
+            if let Some(one) = kept.password(*id) {
+                one.used(used);
+                kept.saw(used.at);
+            }
+        }
+        Ok(())
+    }
+
+    async fn record_refusals(&self, refused: &[Refused]) -> Stored<()> {
+        let mut kept = self.kept()?;
+        for new in refused {
+            if new.account.is_some_and(|id| !kept.accounts.contains_key(&id)) {
+                continue;
+            }
+            let app_password = new.app_password.filter(|_| new.account.is_some());
+            let same = |old: &&mut Refused| {
+                (old.account, old.app_password, &old.door, old.reason)
+                    == (new.account, app_password, &new.door, new.reason)
+            };
+            match kept.refused.iter_mut().find(same) {
+                Some(old) => {
+                    old.count += new.count;
+                    if new.at >= old.at {
+                        (old.at, old.from) = (new.at, new.from);
+                    }
+                }
+                None => kept.refused.push(Refused { app_password, ..new.clone() }),
+            }
+            kept.saw(new.at);
+        }
+        Ok(())
+    }
+
+    async fn record(&self, entry: &Entry) -> Stored<()> {
+        self.kept()?.append(entry);
+        Ok(())
+    }
+}
+
+fn names(account: &Account) -> impl Iterator<Item = &Login> {
+    std::iter::once(&account.login).chain(&account.aliases)
+}
+
+fn is_open(offers: &[SetUpOffer], digest: &Digest, now: Timestamp) -> bool {
+    offers.iter().any(|offer| offer.digest == *digest && now < offer.expires)
+}
