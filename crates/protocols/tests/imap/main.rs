@@ -1,5 +1,11 @@
 //! IMAP from outside: dialogues, recordings of real clients, and properties.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "clippy.toml allows them in tests, but sees none in their helpers"
+)]
+
 mod caller;
 mod client;
 mod properties;
