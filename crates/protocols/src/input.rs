@@ -39,8 +39,8 @@ impl Input {
         self.octets[self.start..end].zeroize();
         self.start = end;
         if self.start == self.octets.len() {
-            self.octets.clear();
-            self.start = 0;
+            // A client that waits, or is made to wait, costs no memory.
+            self.wipe();
         }
         taken
     }

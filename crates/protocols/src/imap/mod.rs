@@ -3,11 +3,14 @@
 
 mod capability;
 pub mod client;
+mod client_id;
 mod decoder;
 mod encoder;
+mod framing;
 mod server;
 
 pub use capability::masked;
-pub use decoder::{ClientId, MAX_LINE, MAX_LITERAL};
+pub use client_id::ClientId;
 pub use encoder::bye;
+pub use framing::{MAX_LINE, MAX_LITERAL};
 pub use server::{Admitted, Event, MAX_BAD_COMMANDS, MAX_PIPELINED, MAX_REFUSALS, MAX_SASL_LINE, Server, Transport};

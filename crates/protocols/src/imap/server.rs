@@ -3,8 +3,10 @@
 use std::collections::VecDeque;
 
 use super::capability;
-use super::decoder::{Arguments, ClientId, Extent, Frame, Malformed, Tag, Unreadable, Verb, head};
+use super::client_id::ClientId;
+use super::decoder::{Arguments, Malformed, Tag, Unreadable, Verb, head};
 use super::encoder::{self, Status};
+use super::framing::{Extent, Frame};
 use crate::input::Input;
 use crate::sasl::{self, Credentials, Exchange, Mechanism, SaslError, Step};
 
@@ -336,7 +338,7 @@ impl Server {
             }
             Verb::Id => {
                 arguments.space()?;
-                let id = arguments.client_id()?;
+                let id = ClientId::parse(&mut arguments)?;
                 arguments.end()?;
                 self.client_id = Some(id);
                 self.send(encoder::untagged("ID (\"name\" \"Postern\")"));

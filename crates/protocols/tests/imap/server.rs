@@ -281,6 +281,8 @@ fn oversize_lines_and_literals_end_the_connection_before_they_are_buffered() {
         (format!("a LOGIN {{{0}}}\r\n{1} {{{0}}}\r\n", MAX_LITERAL, "x".repeat(MAX_LITERAL)).into(), false),
         (b"a LOGIN {18446744073709551617}\r\n".to_vec(), true),
         (b"a APPEND INBOX {3000000+}\r\n".to_vec(), true),
+        // each fits, all together do not
+        (format!("a ID ({})\r\n", ("{4000+}\r\n".to_owned() + &"x".repeat(4000) + " ").repeat(3)).into(), true),
         (format!("a ID ({})\r\n", "{4096+}\r\n".to_owned() + &"x".repeat(4096)).repeat(3).into(), false),
     ] {
         let mut caller = later();
@@ -421,4 +423,13 @@ fn no_event_prints_a_secret() {
     server.feed(b"a LOGIN alice hunter2\r\n");
     let printed = format!("{:?}", server.next_event().unwrap());
     assert!(!printed.contains("hunter2"), "{printed}");
+}
+
+/// Else a question put by somebody on the path would shape an answer inside TLS.
+#[test]
+fn what_was_asked_in_the_clear_is_forgotten() {
+    let mut caller = Caller::new(STARTTLS, Answer::Later);
+    caller.feed(b"a CAPABILITY\r\n").feed(b"b STARTTLS\r\n").tls_started();
+    caller.feed(b"c LOGIN alice secret\r\n");
+    assert_eq!(caller.admit().unwrap().answer, b"c OK [CAPABILITY IMAP4rev1 ID ENABLE IDLE] Logged in\r\n");
 }
