@@ -61,7 +61,11 @@ struct Session {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Gate {
+    /// Its state has not been read for the last time: nobody has it yet.
+    Entered,
+    /// Admitted.
     Open,
+    /// Over.
     Closed,
 }
 
@@ -149,7 +153,7 @@ impl Registry {
         if sessions.fences.iter().any(|fence| fence.covers(info.credential)) {
             return Err(UnderFence);
         }
-        let session = Arc::new(Session { info, gate: Mutex::new(Gate::Open), ended: Notify::new() });
+        let session = Arc::new(Session { info, gate: Mutex::new(Gate::Entered), ended: Notify::new() });
         sessions.live.insert(session.info.id, session.clone());
         Ok(LiveSession { session, registry: self.clone() })
     }
@@ -220,6 +224,17 @@ impl LiveSession {
         &self.session.info
     }
 
+    /// Opens the gate, after the last reading of state. False if the session
+    /// was ended since it was entered.
+    #[must_use]
+    pub(crate) fn admit(&self) -> bool {
+        let mut gate = lock(&self.session.gate);
+        if *gate == Gate::Entered {
+            *gate = Gate::Open;
+        }
+        *gate == Gate::Open
+    }
+
     /// True until somebody ended it.
     pub fn is_open(&self) -> bool {
         *lock(&self.session.gate) == Gate::Open
@@ -283,7 +298,7 @@ impl Holder {
             None => io(),
             Some(session) => {
                 let gate = lock(&session.gate);
-                if *gate == Gate::Closed {
+                if *gate != Gate::Open {
                     return Poll::Ready(Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the session was ended")));
                 }
                 io()

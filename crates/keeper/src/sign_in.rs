@@ -125,8 +125,8 @@ impl Keeper {
             Verdict::Refuse(refusal) => return Ok(Err(refusal)),
         };
         match self.record(&grant, effect, attempt, account).await? {
-            Ok(()) if session.is_open() => Ok(Ok((grant, session))),
-            // Ended between the judgement and here.
+            Ok(()) if session.admit() => Ok(Ok((grant, session))),
+            // Ended since it was entered.
             Ok(()) => Err(NoVerdict::Busy),
             Err(refusal) => Ok(Err(refusal)),
         }

@@ -1,0 +1,6 @@
+//! The keeper over a memory store, as doors, owners and administrators meet it.
+
+mod portal;
+mod revocation;
+mod sign_in;
+mod world;
