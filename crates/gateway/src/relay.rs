@@ -1,0 +1,189 @@
+//! Carries a session between the client and the server behind, until one of
+//! them, or the owner, ends it.
+//!
+//! An idle session holds no buffer: what is read lies in one scratch of 64 KiB
+//! per thread, and only what the other side would not take at once is kept.
+
+use std::{
+    cell::RefCell,
+    future::poll_fn,
+    io,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+thread_local! {
+    static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; 64 * 1024].into_boxed_slice());
+}
+
+/// One way of a session.
+#[derive(Debug, Default)]
+pub(crate) struct Way {
+    /// Read, and not yet taken by the other side; empty unless that is slow.
+    kept: Vec<u8>,
+    /// How much of it has been taken.
+    taken: usize,
+    flow: Flow,
+    /// Written since the last flush: TLS keeps records back until then.
+    unflushed: bool,
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+enum Flow {
+    #[default]
+    Open,
+    /// The source has said all; the sink is to be told.
+    Ending,
+    Ended,
+}
+
+impl Way {
+    /// A way on which these bytes go first.
+    pub(crate) fn beginning_with(first: Vec<u8>) -> Self {
+        Self { kept: first, ..Self::default() }
+    }
+
+    /// True if the sink is behind: a word of ours would land within the bytes it lacks.
+    pub(crate) fn is_behind(&self) -> bool {
+        !self.kept.is_empty()
+    }
+
+    fn poll<R, W>(&mut self, cx: &mut Context<'_>, source: &mut R, sink: &mut W) -> Poll<io::Result<()>>
+    where
+        R: AsyncRead + Unpin,
+        W: AsyncWrite + Unpin,
+    {
+        loop {
+            ready!(self.poll_kept(cx, sink))?;
+            match self.flow {
+                Flow::Ended => return Poll::Ready(Ok(())),
+                Flow::Ending => {
+                    ready!(Pin::new(&mut *sink).poll_shutdown(cx))?;
+                    self.flow = Flow::Ended;
+                }
+                Flow::Open => match self.poll_once(cx, source, sink) {
+                    Poll::Ready(Ok(0)) => self.flow = Flow::Ending,
+                    Poll::Ready(Ok(_)) => self.unflushed = true,
+                    Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                    Poll::Pending => {
+                        if self.unflushed {
+                            ready!(Pin::new(&mut *sink).poll_flush(cx))?;
+                            self.unflushed = false;
+                        }
+                        return Poll::Pending;
+                    }
+                },
+            }
+        }
+    }
+
+    /// Gets rid of what is kept, and of the memory that it took.
+    fn poll_kept<W: AsyncWrite + Unpin>(&mut self, cx: &mut Context<'_>, sink: &mut W) -> Poll<io::Result<()>> {
+        while self.taken < self.kept.len() {
+            let taken = ready!(Pin::new(&mut *sink).poll_write(cx, &self.kept[self.taken..]))?;
+            if taken == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.taken += taken;
+            self.unflushed = true;
+        }
+        (self.kept, self.taken) = (Vec::new(), 0);
+        Poll::Ready(Ok(()))
+    }
+
+    /// One reading, written as far as it goes. Returns how much was read.
+    fn poll_once<R, W>(&mut self, cx: &mut Context<'_>, source: &mut R, sink: &mut W) -> Poll<io::Result<usize>>
+    where
+        R: AsyncRead + Unpin,
+        W: AsyncWrite + Unpin,
+    {
+        SCRATCH.with_borrow_mut(|scratch| {
+            let mut buf = ReadBuf::new(scratch);
+            ready!(Pin::new(&mut *source).poll_read(cx, &mut buf))?;
+            let read = buf.filled();
+            let mut written = 0;
+            while written < read.len() {
+                match Pin::new(&mut *sink).poll_write(cx, &read[written..]) {
+                    Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                    Poll::Ready(Ok(n)) => written += n,
+                    Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                    Poll::Pending => {
+                        self.kept = read[written..].to_vec();
+                        break;
+                    }
+                }
+            }
+            Poll::Ready(Ok(read.len()))
+        })
+    }
+}
+
+/// Relays until the server behind has ended the session, or a way has broken.
+pub(crate) async fn relay<C, U>(
+    client: &mut C,
+    upstream: &mut U,
+    to_upstream: &mut Way,
+    to_client: &mut Way,
+) -> io::Result<()>
+where
+    C: AsyncRead + AsyncWrite + Unpin,
+    U: AsyncRead + AsyncWrite + Unpin,
+{
+    poll_fn(|cx| {
+        let _half = to_upstream.poll(cx, client, upstream)?;
+        // When the server behind has ended it, it is over: a client that lingers
+        // would hold a session that nobody answers.
+        to_client.poll(cx, upstream, client)
+    })
+    .await
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn every_byte_arrives_once_and_in_order_over_a_slow_link() {
+        let (mut client, mut near) = duplex(7);
+        let (mut far, mut server) = duplex(5);
+        let (mut up, mut down) = (Way::beginning_with(b"first ".to_vec()), Way::default());
+        let relaying = tokio::spawn(async move { relay(&mut near, &mut far, &mut up, &mut down).await });
+        let sent: Vec<u8> = (0..10_000u32).flat_map(u32::to_be_bytes).collect();
+        let talk = {
+            let sent = sent.clone();
+            async move {
+                client.write_all(&sent).await.unwrap();
+                client.shutdown().await.unwrap();
+                let mut heard = Vec::new();
+                client.read_to_end(&mut heard).await.unwrap();
+                heard
+            }
+        };
+        let serve = async move {
+            let mut heard = Vec::new();
+            server.read_to_end(&mut heard).await.unwrap();
+            server.write_all(&heard).await.unwrap();
+            server.shutdown().await.unwrap();
+            heard
+        };
+        let (back, there) = tokio::join!(talk, serve);
+        assert_eq!(there, [b"first ", &sent[..]].concat());
+        assert_eq!(back, there);
+        relaying.await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_server_that_hangs_up_ends_the_session() {
+        let (mut client, mut near) = duplex(64);
+        let (mut far, server) = duplex(64);
+        drop(server);
+        let (mut up, mut down) = (Way::default(), Way::default());
+        relay(&mut near, &mut far, &mut up, &mut down).await.unwrap();
+        drop(near);
+        assert_eq!(client.read(&mut [0; 1]).await.unwrap(), 0);
+    }
+}
