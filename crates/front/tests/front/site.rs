@@ -27,7 +27,7 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 /// 2026-01-01, for the server's certificate and for the client's clock.
 pub(crate) const NOW: i64 = 1_767_225_600;
 
-/// Introduces the client to itself, then answers lines: `STARTTLS` gets `ready`, turns TLS on
+/// Introduces the client to itself, then answers lines: `STARTTLS` gets `go`, turns TLS on
 /// and introduces again, `LINGER` stays whatever is requested, anything else is
 /// echoed. Says `bye` on shutdown.
 pub(crate) struct Talk;
@@ -62,7 +62,6 @@ impl Service for Talk {
                     if stream.write_all(b"go\n").await.is_err() || stream.flush().await.is_err() {
                         return;
                     }
-                    let _ = stream.write_all(b"ready\n").await;
                     let Ok(encrypted) = stream.into_inner().start_tls(tls.as_ref().unwrap()).await else {
                         return;
                     };

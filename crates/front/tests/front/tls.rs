@@ -38,7 +38,7 @@ async fn starttls_turns_encryption_on() {
     let site = Site::start(vec![endpoint(Security::StartTls(made.tls.clone()))]);
     let mut client = site.connect().await;
     assert!(client.line().await.contains("encrypted=false starttls=true"));
-    assert_eq!(client.ask("STARTTLS").await, "ready");
+    assert_eq!(client.ask("STARTTLS").await, "go");
     let stream = handshake(client.into_inner(), trusting(&made.ca), "localhost").await.unwrap();
     assert!(Client::new(stream).line().await.contains("encrypted=true"));
 }
