@@ -246,3 +246,46 @@ impl Drop for SocketFile {
 fn identity(path: &Path) -> io::Result<(u64, u64)> {
     fs::symlink_metadata(path).map(|file| (file.dev(), file.ino()))
 }
+
+#[cfg(test)]
+mod tests {
+    use socket2::SockRef;
+    use tokio::net::TcpStream;
+
+    use super::*;
+    use crate::stream::Transport;
+
+    #[tokio::test]
+    async fn accepted_sockets_send_at_once_and_find_dead_clients() {
+        let listener = Listener::bind(&"127.0.0.1:0".parse().unwrap()).unwrap();
+        let Address::Tcp(address) = listener.local_address().unwrap() else { panic!("not TCP") };
+        let _client = TcpStream::connect(address).await.unwrap();
+        let mut accepted = listener.accept().await.unwrap();
+        let Some(Transport::Tcp(stream)) = accepted.stream.plain() else { panic!("not TCP") };
+        let socket = SockRef::from(&*stream);
+        assert!(socket.tcp_nodelay().unwrap());
+        assert!(socket.keepalive().unwrap());
+        assert_eq!(socket.tcp_keepalive_time().unwrap(), Duration::from_secs(300));
+    }
+
+    #[test]
+    fn a_refusal_says_what_would_allow_it() {
+        for (address, hint) in [
+            ("[::]:993", "AmbientCapabilities=CAP_NET_BIND_SERVICE"),
+            ("[::]:8443", "`systemctl cat`"),
+            ("unix:/run/postern/imap.sock", "able to write to /run/postern"),
+        ] {
+            let refusal = io::ErrorKind::PermissionDenied.into();
+            let error = BindError::new(&address.parse().unwrap(), refusal).to_string();
+            assert!(error.starts_with(&format!("not allowed to listen on {address}: ")), "{error}");
+            assert!(error.contains(hint), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_machine_without_ipv6_is_recognised() {
+        assert!(no_ipv6(&io::Error::from_raw_os_error(97)));
+        assert!(no_ipv6(&io::ErrorKind::AddrNotAvailable.into()));
+        assert!(!no_ipv6(&io::ErrorKind::AddrInUse.into()));
+    }
+}

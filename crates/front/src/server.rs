@@ -5,7 +5,7 @@ use std::{io, sync::Arc, time::Duration};
 use ipnet::IpNet;
 use tokio::{
     task::{JoinError, JoinSet},
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 use tracing::{debug, error, info, warn};
 
@@ -121,8 +121,7 @@ impl Entrance {
     async fn run(self, shutdown: Shutdown, grace: Duration) {
         info!(endpoint = %self.rules.name, address = %self.address, "listening");
         let mut connections = JoinSet::new();
-        // Told once while it lasts: a flood must not fill the log.
-        let mut full = false;
+        let mut warnings = Seldom::default();
         loop {
             let accepted = tokio::select! {
                 biased;
@@ -136,19 +135,15 @@ impl Entrance {
             match accepted {
                 Ok(accepted) => match self.crowd.enter() {
                     Ok(place) => {
-                        full = false;
                         connections.spawn(self.connection(accepted, place, shutdown.clone()));
                     }
-                    Err(_) if full => {}
-                    Err(_) => {
-                        full = true;
-                        warn!(
-                            endpoint = %self.rules.name,
-                            "as many connections as allowed: closing new ones; raise the limit if they are wanted"
-                        );
-                    }
+                    Err(_) if warnings.due() => warn!(
+                        endpoint = %self.rules.name,
+                        "as many connections as allowed: closing new ones; raise the limit if they are wanted"
+                    ),
+                    Err(_) => {}
                 },
-                Err(error) => self.rest_after(&error).await,
+                Err(error) => self.rest_after(&error, &mut warnings).await,
             }
         }
         // Closes the socket: a successor may bind, clients are refused at once.
@@ -198,18 +193,32 @@ impl Entrance {
     /// A client that is gone already is its own affair. Anything else, above
     /// all a lack of file descriptors (EMFILE), would come back at once and
     /// keep a processor busy: give connections the time to end.
-    async fn rest_after(&self, error: &io::Error) {
+    async fn rest_after(&self, error: &io::Error, warnings: &mut Seldom) {
         use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted, NotConnected};
-        match error.kind() {
-            ConnectionAborted | ConnectionReset | Interrupted | NotConnected => {}
-            _ => {
-                warn!(
-                    endpoint = %self.rules.name, %error,
-                    "cannot accept a connection; trying again (too many open files? raise `LimitNOFILE`)"
-                );
-                sleep(Duration::from_millis(200)).await;
-            }
+        if matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted | NotConnected) {
+            return;
         }
+        if warnings.due() {
+            warn!(
+                endpoint = %self.rules.name, %error,
+                "cannot accept a connection; trying again (too many open files? raise `LimitNOFILE`)"
+            );
+        }
+        sleep(Duration::from_millis(200)).await;
+    }
+}
+
+/// At most one warning a minute: a flood must not fill the log.
+#[derive(Default)]
+struct Seldom(Option<Instant>);
+
+impl Seldom {
+    fn due(&mut self) -> bool {
+        let due = self.0.is_none_or(|last| last.elapsed() >= Duration::from_secs(60));
+        if due {
+            self.0 = Some(Instant::now());
+        }
+        due
     }
 }
 
@@ -227,5 +236,22 @@ fn log_panic(ended: Result<(), JoinError>) {
         && failed.is_panic()
     {
         error!(error = %failed, "a connection's task panicked; the others go on");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_flood_is_told_once_a_minute() {
+        let mut warnings = Seldom::default();
+        assert!(warnings.due());
+        for _ in 0..59 {
+            sleep(Duration::from_secs(1)).await;
+            assert!(!warnings.due());
+        }
+        sleep(Duration::from_secs(1)).await;
+        assert!(warnings.due());
     }
 }

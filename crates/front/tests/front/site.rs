@@ -27,9 +27,9 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 /// 2026-01-01, for the server's certificate and for the client's clock.
 pub(crate) const NOW: i64 = 1_767_225_600;
 
-/// Introduces the client to itself, then answers lines: `STARTTLS` gets `go`, turns TLS on
-/// and introduces again, `LINGER` stays whatever is requested, anything else is
-/// echoed. Says `bye` on shutdown.
+/// Introduces the client to itself, then answers lines: `STARTTLS` gets `go`,
+/// turns TLS on and introduces again; `LINGER` gets `lingering` and stays,
+/// whatever is requested; anything else is echoed. Says `bye` on shutdown.
 pub(crate) struct Talk;
 
 #[async_trait]
@@ -68,7 +68,10 @@ impl Service for Talk {
                     text = introduction(&encrypted);
                     stream = BufReader::new(encrypted);
                 }
-                "LINGER\n" => std::future::pending().await,
+                "LINGER\n" => {
+                    let _ = stream.write_all(b"lingering\n").await;
+                    std::future::pending().await
+                }
                 "PANIC\n" => panic!("asked to"),
                 _ => {}
             }
