@@ -1,12 +1,19 @@
 //! Test doubles that hold the same contract as the real thing.
 //!
 //! **What it is.** A clock that stands still, randomness that repeats itself, a
-//! store in memory, accounts and app passwords to start from.
+//! store in memory, accounts and app passwords to start from, and the
+//! [`contract`] that every [`keeper::Store`] has to keep.
 //!
 //! **What it is not.** It is never part of the server: only `dev-dependencies`
-//! name it.
+//! name it. It mocks nothing: the store in memory passes the suite that SQLite
+//! passes.
+//!
+//! **To add a promise to the contract:** a function in `contract/` that acts it
+//! out on an empty store, and its name in `contract_suite!`. Every store then has
+//! a test more.
 
 mod clock;
+pub mod contract;
 mod fixtures;
 mod memory;
 mod seeded;

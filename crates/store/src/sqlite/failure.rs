@@ -1,0 +1,49 @@
+//! What SQLite reports, in the two words of the port.
+
+use std::fmt::Display;
+
+use keeper::StoreError;
+use rusqlite::ErrorCode;
+
+/// Inside this module everything fails with this, so that `?` can be used on
+/// both kinds of error.
+#[derive(Debug, Clone)]
+pub(super) struct Failure(pub(super) StoreError);
+
+pub(super) type Outcome<T> = Result<T, Failure>;
+
+impl Failure {
+    pub(super) fn corrupt(place: impl Display, what: impl Display) -> Self {
+        Self(StoreError::Corrupt { place: place.to_string().into(), what: what.to_string().into() })
+    }
+
+    pub(super) fn unavailable(cause: impl Display) -> Self {
+        Self(StoreError::Unavailable(cause.to_string().into()))
+    }
+}
+
+impl From<rusqlite::Error> for Failure {
+    fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::Error as E;
+        let code = match &error {
+            E::SqliteFailure(inner, _) => inner.code,
+            E::FromSqlConversionFailure(..) | E::IntegralValueOutOfRange(..) | E::InvalidColumnType(..) => {
+                return Self::corrupt("postern.db", error);
+            }
+            _ => return Self::unavailable(format_args!("{error}; this is a bug, please report it")),
+        };
+        let remedy = match code {
+            ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => return Self::corrupt("postern.db", error),
+            ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => {
+                "another program holds the database: end it, and copy a running site with `postern backup` only"
+            }
+            ErrorCode::DiskFull => "the disk is full: make room on it",
+            ErrorCode::ReadOnly => "it must be writable: check the owner of the data folder and how it is mounted",
+            ErrorCode::CannotOpen | ErrorCode::PermissionDenied => "check the owner and mode of the data folder",
+            ErrorCode::SystemIoFailure => "the disk reports errors: check the system's log",
+            ErrorCode::OutOfMemory => "the machine is out of memory",
+            _ => "this is a bug, please report it",
+        };
+        Self::unavailable(format_args!("{error}; {remedy}"))
+    }
+}

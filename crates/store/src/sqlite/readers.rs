@@ -1,0 +1,46 @@
+//! Connections that only read, each for one caller at a time.
+
+use std::{
+    path::Path,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::failure::Outcome;
+
+/// A handful of connections.
+pub(super) struct Readers {
+    connections: Vec<Mutex<Connection>>,
+    next: AtomicUsize,
+}
+
+impl Readers {
+    pub(super) fn open(path: &Path, count: usize) -> Outcome<Self> {
+        let open = || -> Outcome<_> {
+            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+            let db = Connection::open_with_flags(path, flags)?;
+            db.busy_timeout(super::PATIENCE)?;
+            db.execute_batch("PRAGMA trusted_schema = OFF; PRAGMA cache_size = -8192;")?;
+            Ok(Mutex::new(db))
+        };
+        Ok(Self { connections: (0..count).map(|_| open()).collect::<Outcome<_>>()?, next: AtomicUsize::new(0) })
+    }
+
+    /// Reads on a connection that is free, or waits for one: for the few
+    /// microseconds of a look-up, where all readers are look-ups.
+    pub(super) fn read<T>(&self, read: impl FnOnce(&Connection) -> Outcome<T>) -> Outcome<T> {
+        read(&self.take())
+    }
+
+    fn take(&self) -> MutexGuard<'_, Connection> {
+        if let Some(free) = self.connections.iter().find_map(|one| one.try_lock().ok()) {
+            return free;
+        }
+        let next = self.next.fetch_add(1, Ordering::Relaxed) % self.connections.len();
+        self.connections[next].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,201 @@
+//! Factors are replaced, reset, set up and spent.
+
+use std::{sync::Arc, time::Duration};
+
+use authority::{Account, Event, PrimaryHash};
+use keeper::{Added, Digest, Factors, NewAccount, SetUpOffer, Spent, Store};
+
+use super::{add, added, first_used, issue, log, logged_since, revoked};
+use crate::{account, app_password, by_admin, digest, second_factor, used};
+
+/// One of each: active, waiting, over in three ways, revoked. The ids of the
+/// first two, which are alive ten seconds on.
+async fn of_each_state(store: &dyn Store, alice: &Account) -> [authority::AppPasswordId; 2] {
+    let active = app_password(alice, "active");
+    let waiting = app_password(alice, "waiting");
+    let mut not_used_in_time = app_password(alice, "not used in time");
+    not_used_in_time.use_by = used("", 10).at;
+    let mut expired = app_password(alice, "expired");
+    expired.expires = Some(used("", 10).at);
+    let gone = app_password(alice, "revoked");
+    for password in [&active, &waiting, &not_used_in_time, &expired, &gone] {
+        issue(store, alice, password).await;
+    }
+    assert!(store.record_first_use(active.id, &used("imap", 1), &first_used(alice, &active, 1)).await.unwrap());
+    assert!(store.record_first_use(expired.id, &used("imap", 1), &first_used(alice, &expired, 1)).await.unwrap());
+    assert!(store.revoke(alice.id, gone.id, &revoked(alice, &gone, 2)).await.unwrap());
+    [active.id, waiting.id]
+}
+
+/// All that were alive at ten seconds were revoked then, with a line each behind `entry`.
+async fn ended_at_ten(
+    store: &dyn Store,
+    alice: &Account,
+    mut ids: Vec<authority::AppPasswordId>,
+    alive: [authority::AppPasswordId; 2],
+    (entry, known): (&authority::Entry, usize),
+) {
+    let mut lines = logged_since(store, known).await;
+    assert_eq!(lines.remove(0), *entry);
+    assert_eq!(lines, ids.iter().map(|&id| entry.also(Event::AppPasswordRevoked { id })).collect::<Vec<_>>());
+    let mut alive = alive.to_vec();
+    alive.sort();
+    ids.sort();
+    assert_eq!(ids, alive);
+    for one in store.app_passwords(alice.id).await.unwrap() {
+        let expected = match one.password.label.as_str() {
+            "active" | "waiting" => Some(used("", 10).at),
+            "revoked" => Some(used("", 2).at),
+            _ => None,
+        };
+        assert_eq!(one.password.revoked, expected, "{}", one.password.label);
+    }
+}
+
+pub async fn a_new_primary_password_revokes_what_is_alive(store: Arc<dyn Store>) {
+    let (alice, bob) = (account("alice@example.org"), account("bob@example.org"));
+    add(&*store, &alice).await;
+    add(&*store, &bob).await;
+    let bobs = app_password(&bob, "Phone");
+    issue(&*store, &bob, &bobs).await;
+    let alive = of_each_state(&*store, &alice).await;
+    let known = log(&*store).await.len();
+
+    let entry = by_admin(&alice, 10, Event::PrimaryPasswordChanged);
+    let primary = PrimaryHash::new("$argon2id$another");
+    let ids = store.change_primary(alice.id, &primary, &entry).await.unwrap().unwrap();
+    ended_at_ten(&*store, &alice, ids, alive, (&entry, known)).await;
+    let expected = Account { primary: Some(primary.clone()), epoch: 1, ..alice };
+    assert_eq!(store.account(expected.id).await.unwrap().as_ref(), Some(&expected));
+    assert_eq!(store.app_password_by_digest(&digest("Phone")).await.unwrap(), Some(bobs));
+
+    // Nothing to revoke: still a change.
+    let known = log(&*store).await.len();
+    assert_eq!(store.change_primary(expected.id, &primary, &entry).await.unwrap(), Some(vec![]));
+    assert_eq!(logged_since(&*store, known).await, std::slice::from_ref(&entry));
+    let nobody = account("nobody@example.org");
+    assert_eq!(store.change_primary(nobody.id, &primary, &entry).await.unwrap(), None);
+    assert_eq!(log(&*store).await.len(), known + 1);
+}
+
+pub async fn a_reset_takes_all_factors_away(store: Arc<dyn Store>) {
+    let alice = account("alice@example.org");
+    let expires = alice.created.plus(Duration::from_secs(86400));
+    let [old, new] = ["old", "new"].map(|code| SetUpOffer { digest: digest(code), expires });
+    let adding = NewAccount { account: alice.clone(), recovery: vec![digest("code")], set_up: Some(old) };
+    assert_eq!(store.add_account(&adding, &added(&alice)).await.unwrap(), Added::Done);
+    let alive = of_each_state(&*store, &alice).await;
+    let known = log(&*store).await.len();
+
+    let entry = by_admin(&alice, 10, Event::AccountReset);
+    let ids = store.reset(alice.id, &new, &entry).await.unwrap().unwrap();
+    ended_at_ten(&*store, &alice, ids, alive, (&entry, known)).await;
+    let expected = Account { primary: None, second_factor: None, epoch: 1, ..alice };
+    assert_eq!(store.account(expected.id).await.unwrap().as_ref(), Some(&expected));
+    assert_eq!(store.recovery_codes_left(expected.id).await.unwrap(), 0);
+    let now = entry.at;
+    assert!(!store.set_up_is_open(expected.id, &old.digest, now).await.unwrap(), "an old code still opens");
+    assert!(store.set_up_is_open(expected.id, &new.digest, now).await.unwrap());
+    let spent = Spent::RecoveryCode(digest("code"));
+    assert!(!store.spend(expected.id, spent, &by_admin(&expected, 11, Event::RecoveryCodeUsed)).await.unwrap());
+
+    let known = log(&*store).await.len();
+    assert_eq!(store.reset(account("nobody@example.org").id, &new, &entry).await.unwrap(), None);
+    assert_eq!(log(&*store).await.len(), known);
+}
+
+pub async fn a_set_up_code_works_once_and_in_time(store: Arc<dyn Store>) {
+    let alice = Account { primary: None, second_factor: None, ..account("alice@example.org") };
+    let bob = account("bob@example.org");
+    add(&*store, &bob).await;
+    let offer = SetUpOffer { digest: digest("code"), expires: used("", 100).at };
+    let new = NewAccount { account: alice.clone(), recovery: vec![], set_up: Some(offer) };
+    assert_eq!(store.add_account(&new, &added(&alice)).await.unwrap(), Added::Done);
+    let known = log(&*store).await.len();
+
+    let good = offer.digest;
+    for (account, digest, at, open) in [
+        (&alice, good, 99, true),
+        (&alice, good, 100, false),
+        (&alice, digest("guess"), 99, false),
+        (&bob, good, 99, false),
+    ] {
+        assert_eq!(store.set_up_is_open(account.id, &digest, used("", at).at).await.unwrap(), open);
+        if !open {
+            let entry = by_admin(account, at, Event::AccountSetUp);
+            assert!(!store.set_up(account.id, &digest, &factors(), &entry).await.unwrap());
+        }
+    }
+    assert_eq!(store.account(alice.id).await.unwrap().as_ref(), Some(&alice));
+    assert_eq!(store.account(bob.id).await.unwrap().as_ref(), Some(&bob));
+    assert_eq!(log(&*store).await.len(), known);
+
+    let entry = by_admin(&alice, 99, Event::AccountSetUp);
+    assert!(store.set_up(alice.id, &good, &factors(), &entry).await.unwrap());
+    assert!(!store.set_up(alice.id, &good, &factors(), &entry).await.unwrap());
+    assert!(!store.set_up_is_open(alice.id, &good, used("", 50).at).await.unwrap());
+    let Factors { primary, second_factor, recovery } = factors();
+    let expected = Account { primary: Some(primary), second_factor: Some(second_factor), epoch: 1, ..alice };
+    assert_eq!(store.account(expected.id).await.unwrap().as_ref(), Some(&expected));
+    assert_eq!(store.recovery_codes_left(expected.id).await.unwrap(), recovery.len());
+    assert_eq!(logged_since(&*store, known).await, [entry]);
+}
+
+fn factors() -> Factors {
+    Factors {
+        primary: PrimaryHash::new("$argon2id$chosen"),
+        second_factor: second_factor(5),
+        recovery: ["one", "two", "three"].map(digest).to_vec(),
+    }
+}
+
+pub async fn a_totp_step_is_spent_with_all_before_it(store: Arc<dyn Store>) {
+    let alice = Account { second_factor: Some(second_factor(10)), ..account("alice@example.org") };
+    let bob = Account { second_factor: None, ..account("bob@example.org") };
+    add(&*store, &alice).await;
+    add(&*store, &bob).await;
+    let entry = by_admin(&alice, 1, Event::PortalSignIn);
+    for (account, step, fresh) in
+        [(&alice, 10, false), (&alice, 12, true), (&alice, 12, false), (&alice, 11, false), (&bob, 13, false)]
+    {
+        assert_eq!(store.spend(account.id, Spent::Step(step), &entry).await.unwrap(), fresh, "{step}");
+    }
+    let expected = Account { second_factor: Some(second_factor(12)), ..alice };
+    assert_eq!(store.account(expected.id).await.unwrap().as_ref(), Some(&expected), "only the step moves");
+    assert_eq!(store.account(bob.id).await.unwrap(), Some(bob));
+    assert_eq!(logged_since(&*store, 2).await, [entry]);
+}
+
+pub async fn a_recovery_code_is_spent_once(store: Arc<dyn Store>) {
+    let (alice, bob) = (account("alice@example.org"), account("bob@example.org"));
+    with_codes(&*store, &alice, &["one", "two"]).await;
+    with_codes(&*store, &bob, &["three"]).await;
+    let entry = by_admin(&alice, 1, Event::RecoveryCodeUsed);
+    for (code, good) in [("three", false), ("one", true), ("one", false), ("four", false)] {
+        let spent = Spent::RecoveryCode(digest(code));
+        assert_eq!(store.spend(alice.id, spent, &entry).await.unwrap(), good, "{code}");
+    }
+    assert_eq!(store.recovery_codes_left(alice.id).await.unwrap(), 1);
+    assert_eq!(store.recovery_codes_left(bob.id).await.unwrap(), 1);
+    assert_eq!(logged_since(&*store, 2).await, [entry]);
+}
+
+pub async fn new_recovery_codes_replace_the_old(store: Arc<dyn Store>) {
+    let alice = account("alice@example.org");
+    with_codes(&*store, &alice, &["one", "two"]).await;
+    let entry = by_admin(&alice, 1, Event::RecoveryCodesRenewed);
+    let new = ["two", "three", "four"].map(digest);
+    assert!(store.renew_recovery_codes(alice.id, &new, &entry).await.unwrap());
+    assert!(!store.renew_recovery_codes(account("nobody@example.org").id, &new, &entry).await.unwrap());
+    assert_eq!(store.recovery_codes_left(alice.id).await.unwrap(), 3);
+    assert_eq!(logged_since(&*store, 1).await, [entry]);
+    let used = by_admin(&alice, 2, Event::RecoveryCodeUsed);
+    assert!(!store.spend(alice.id, Spent::RecoveryCode(digest("one")), &used).await.unwrap());
+    assert!(store.spend(alice.id, Spent::RecoveryCode(digest("three")), &used).await.unwrap());
+}
+
+async fn with_codes(store: &dyn Store, account: &Account, codes: &[&str]) {
+    let recovery: Vec<Digest> = codes.iter().map(|code| digest(code)).collect();
+    let new = NewAccount { account: account.clone(), recovery, set_up: None };
+    assert_eq!(store.add_account(&new, &added(account)).await.unwrap(), Added::Done);
+}
