@@ -11,6 +11,8 @@
 //! **To add a door:** the decoder and encoder in `protocols`, a file here that
 //! turns its sign-in into a `SignInAttempt`, the handover, and [`relay`].
 
+pub mod drive;
+pub mod http;
 mod imap;
 mod relay;
 mod upstream;

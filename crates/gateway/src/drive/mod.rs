@@ -1,0 +1,203 @@
+//! The drive: a WebDAV folder (RFC 4918) per account, inside Postern.
+//!
+//! `dav-server` speaks the protocol; the folder under it is ours, because it is
+//! the wall between accounts: names are taken one step at a time from open
+//! folders, links are never followed, a file appears when it is whole, and each
+//! octet is charged to its account before it is written.
+//!
+//! The folder of an account is named by its stable id. Other programs may read
+//! it; what they add or remove is counted after a restart.
+
+mod filesystem;
+mod folder;
+mod ledger;
+mod locks;
+mod metadata;
+mod place;
+mod properties;
+mod request;
+mod upload;
+
+use std::{
+    collections::HashMap,
+    error::Error,
+    io,
+    os::fd::{AsFd, OwnedFd},
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use bytes::Bytes;
+use dav_server::{DavHandler, DavMethod, DavMethodSet, davpath::DavPath, fs::FsError};
+use http::{Request, Response, StatusCode, header};
+use http_body_util::{BodyExt, Full, Limited};
+use tokio::sync::OnceCell;
+
+use self::{
+    filesystem::{FileSystem, blocking},
+    folder::{Changes, Folder},
+    ledger::Ledger,
+    locks::Locks,
+    place::{Name, Place},
+    upload::Incoming,
+};
+use crate::http::body::{self, Body};
+
+/// How much of a file is read at once, in octets.
+const READ: usize = 128 * 1024;
+
+/// All accounts' folders.
+#[derive(Debug)]
+pub struct Drive {
+    folder: OwnedFd,
+    incoming: Arc<Incoming>,
+    limit: u64,
+    accounts: Mutex<HashMap<Box<str>, Arc<Account>>>,
+}
+
+/// What is known of an account between requests.
+#[derive(Debug)]
+struct Account {
+    name: Name,
+    ledger: OnceCell<Arc<Ledger>>,
+    changes: Arc<Changes>,
+    locks: Locks,
+}
+
+impl Drive {
+    /// A drive in the folder `root`, made if it is not there, with at most
+    /// `limit` octets for each account. A file costs 4 KiB beside its octets, a
+    /// folder just that.
+    ///
+    /// # Errors
+    /// When the folder cannot be made, opened, or rid of unfinished uploads.
+    pub fn new(root: PathBuf, limit: u64) -> io::Result<Self> {
+        let folder = upload::open_drive(&root)?;
+        let incoming = Arc::new(Incoming::open(&folder)?);
+        Ok(Self { folder, incoming, limit, accounts: Mutex::default() })
+    }
+
+    /// Answers a request of an account that has signed in. `account` is its
+    /// stable id, of a-z, 0-9 and `-`; any other is answered 500.
+    pub async fn answer<B>(&self, account: &str, request: Request<B>) -> Response<Body>
+    where
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Error + Send + Sync + 'static,
+    {
+        let Some(account) = self.account(account) else {
+            tracing::error!("an account's id is unfit to name a folder");
+            return refused(StatusCode::INTERNAL_SERVER_ERROR);
+        };
+        match self.handle(&account, request).await {
+            Ok(answer) => answer,
+            Err(status) => refused(status),
+        }
+    }
+
+    async fn handle<B>(&self, account: &Account, request: Request<B>) -> Result<Response<Body>, StatusCode>
+    where
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Error + Send + Sync + 'static,
+    {
+        let (mut parts, body) = request.into_parts();
+        request::check_head(&parts.method, &parts.uri, &mut parts.headers)?;
+        let folder = Arc::new(self.open(account).await.map_err(|_logged| StatusCode::INTERNAL_SERVER_ERROR)?);
+        check_room_for_copy(&folder, &parts).await?;
+        let handler = handler(account, folder);
+        if !request::takes_xml(&parts.method) {
+            let wanted = locks::read_request(&parts.method, &mut parts.headers, false);
+            return Ok(self.finish(account, handler, Request::from_parts(parts, body), wanted).await);
+        }
+        let xml = Limited::new(body, request::MAX_XML).collect().await;
+        let xml = xml.map_err(|_| StatusCode::PAYLOAD_TOO_LARGE)?.to_bytes();
+        request::check_xml(&xml)?;
+        let wanted = locks::read_request(&parts.method, &mut parts.headers, xml.is_empty());
+        if matches!(wanted, locks::Request::Lock(_)) && account.locks.are_full() {
+            return Err(StatusCode::INSUFFICIENT_STORAGE);
+        }
+        Ok(self.finish(account, handler, Request::from_parts(parts, Full::new(xml)), wanted).await)
+    }
+
+    async fn finish<B>(
+        &self,
+        account: &Account,
+        handler: DavHandler,
+        request: Request<B>,
+        wanted: locks::Request,
+    ) -> Response<Body>
+    where
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Error + Send + Sync + 'static,
+    {
+        let path = DavPath::new(request.uri().path());
+        let answer = handler.handle(request).await;
+        if let Ok(path) = path {
+            account.locks.note(path, wanted, answer.status(), answer.headers());
+        }
+        answer.map(body::from_body)
+    }
+
+    fn account(&self, id: &str) -> Option<Arc<Account>> {
+        let fit = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        let name = Name::new(id.as_bytes()).filter(|_| id.len() <= 64 && id.bytes().all(fit))?;
+        let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        let account = accounts.entry(id.into()).or_insert_with(|| {
+            Arc::new(Account { name, ledger: OnceCell::new(), changes: Arc::default(), locks: Locks::new() })
+        });
+        Some(Arc::clone(account))
+    }
+
+    /// Opens the account's folder; the first time, all in it is counted.
+    async fn open(&self, account: &Account) -> Result<Folder, FsError> {
+        let drive = self.folder.try_clone().map_err(|error| folder::failure(&error))?;
+        let name = account.name.clone();
+        let root = blocking(move || folder::open_root(drive.as_fd(), &name)).await?;
+        let count = async || {
+            let root = root.try_clone().map_err(|error| folder::failure(&error))?;
+            let used = blocking(move || folder::cost(root.as_fd())).await?;
+            Ok::<_, FsError>(Arc::new(Ledger::new(self.limit, used)))
+        };
+        let ledger = Arc::clone(account.ledger.get_or_try_init(count).await?);
+        Ok(Folder::new(root, ledger, Arc::clone(&account.changes), Arc::clone(&self.incoming)))
+    }
+}
+
+fn handler(account: &Account, folder: Arc<Folder>) -> DavHandler {
+    let mut methods = DavMethodSet::all();
+    // Writes into the middle of a file, which could not be taken back.
+    methods.remove(DavMethod::Patch);
+    DavHandler::builder()
+        .filesystem(Box::new(FileSystem::new(folder)))
+        .locksystem(account.locks.system())
+        .methods(methods)
+        .autoindex(false)
+        .read_buf_size(READ)
+        .build_handler()
+}
+
+/// A tree that will not fit is not begun: the library would remove what is at
+/// the destination first, and leave half a tree there.
+async fn check_room_for_copy(folder: &Arc<Folder>, request: &http::request::Parts) -> Result<(), StatusCode> {
+    let shallow = request.headers.get("depth").is_some_and(|depth| depth == "0");
+    let (Ok(path), "COPY", false) = (DavPath::new(request.uri.path()), request.method.as_str(), shallow) else {
+        return Ok(());
+    };
+    let folder = Arc::clone(folder);
+    let fits = blocking(move || {
+        let cost = folder.cost_of_copy(&Place::new(&path)?)?;
+        Ok(folder.ledger.charge(cost).map(drop).is_ok())
+    });
+    match fits.await {
+        Ok(false) => Err(StatusCode::INSUFFICIENT_STORAGE),
+        // What is wrong with the source is for the library to say.
+        Ok(true) | Err(_) => Ok(()),
+    }
+}
+
+fn refused(status: StatusCode) -> Response<Body> {
+    let mut answer = Response::new(body::empty());
+    *answer.status_mut() = status;
+    // The body that came with it may not have been read.
+    answer.headers_mut().insert(header::CONNECTION, header::HeaderValue::from_static("close"));
+    answer
+}

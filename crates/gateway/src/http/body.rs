@@ -1,0 +1,25 @@
+//! Bodies of answers, wherever they come from.
+
+use std::error::Error;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Empty, combinators::UnsyncBoxBody};
+
+/// Why a body breaks off. Hyper then cuts the connection, so that no client
+/// takes a part for the whole.
+pub type BodyError = Box<dyn Error + Send + Sync>;
+
+/// The body of an answer.
+pub type Body = UnsyncBoxBody<Bytes, BodyError>;
+
+pub(crate) fn empty() -> Body {
+    Empty::new().map_err(|never| match never {}).boxed_unsync()
+}
+
+pub(crate) fn from_body<B>(body: B) -> Body
+where
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BodyError>,
+{
+    body.map_err(Into::into).boxed_unsync()
+}

@@ -1,0 +1,7 @@
+//! The drive, as clients and other accounts meet it.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends where it fails")]
+
+mod boundaries;
+mod limits;
+mod litmus;
+mod served;
