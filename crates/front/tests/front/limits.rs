@@ -55,3 +55,18 @@ async fn behind_a_proxy_the_real_client_is_counted() {
     let (_neighbour, admitted) = come("2001:db8:0:2::1").await;
     assert!(admitted);
 }
+
+#[tokio::test]
+async fn a_web_server_on_a_unix_socket_is_not_one_person() {
+    let folder = tempfile::tempdir().unwrap();
+    let address = format!("unix:{}", folder.path().join("talk.sock").display());
+    let site = Site::start(vec![Endpoint {
+        address: address.parse().unwrap(),
+        limits: Limits { per_address: 1, exempt: Vec::new(), ..Limits::default() },
+        ..endpoint(Security::None)
+    }]);
+    let mut people = [site.connect_unix().await, site.connect_unix().await, site.connect_unix().await];
+    for client in &mut people {
+        assert!(!client.line().await.is_empty());
+    }
+}

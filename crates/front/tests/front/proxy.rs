@@ -88,3 +88,29 @@ async fn from_anyone_else_the_header_is_broken_protocol() {
     // It reaches the service as what it is: a line nobody asked for.
     assert_eq!(client.line().await, "PROXY TCP4 203.0.113.1 198.51.100.9 4711 993");
 }
+
+#[tokio::test]
+async fn a_proxy_may_come_by_a_unix_socket_and_carry_tls() {
+    let made = Certificates::new();
+    let address = format!("unix:{}", made.folder.path().join("talk.sock").display());
+    let site = Site::start(vec![Endpoint {
+        address: address.parse().unwrap(),
+        limits: Limits::default(),
+        ..behind_proxy(Security::Implicit(made.tls.clone()))
+    }]);
+    let mut client = site.connect_unix().await;
+    client.send("PROXY TCP4 192.0.2.1 198.51.100.9 4711 993\r\n").await;
+    let stream = handshake(client.into_inner(), trusting(&made.ca), "localhost").await.unwrap();
+    let introduction = Client::new(stream).line().await;
+    assert!(introduction.starts_with("peer=192.0.2.1 port=4711 local=198.51.100.9:993"), "{introduction}");
+    assert!(introduction.contains("encrypted=true"), "{introduction}");
+}
+
+#[tokio::test]
+async fn header_and_handshake_share_one_deadline() {
+    let made = Certificates::new();
+    let site = Site::start(vec![behind_proxy(Security::Implicit(made.tls.clone()))]);
+    let mut stream = site.connect_raw().await;
+    stream.write_all(b"PROXY TCP4 192.0.2.1 198.51.100.9 4711 993\r\n").await.unwrap();
+    assert!(is_closed(&mut stream).await);
+}

@@ -1,7 +1,11 @@
 use std::{fs, time::Duration};
 
 use front::{Limits, Security, self_made};
-use rustls::{HandshakeKind, ProtocolVersion, version::TLS12};
+use rustls::{
+    HandshakeKind, ProtocolVersion,
+    pki_types::{PrivateKeyDer, pem::PemObject},
+    version::TLS12,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::site::{Certificates, Client, NOW, Site, endpoint, handshake, is_closed, speaking, trusting};
@@ -133,4 +137,29 @@ async fn a_browser_cannot_be_led_to_a_mail_door() {
         let done = handshake(site.connect_raw().await, config, "localhost").await;
         assert_eq!(done.is_ok(), admitted, "{asks:?}");
     }
+}
+
+#[tokio::test]
+async fn a_large_answer_arrives_whole_through_tls() {
+    let made = Certificates::new();
+    let site = Site::start(vec![endpoint(Security::Implicit(made.tls.clone()))]);
+    let stream = handshake(site.connect_raw().await, trusting(&made.ca), "localhost").await.unwrap();
+    let mut client = Client::new(stream);
+    client.line().await;
+    // More than the session and both sockets hold at once.
+    let long = "0123456789abcdef".repeat(512 * 1024);
+    assert!(client.ask(&long).await == long);
+}
+
+#[test]
+fn nothing_printed_of_it_shows_the_key() {
+    let made = Certificates::new();
+    let pem = fs::read(made.folder.path().join("server-key.pem")).unwrap();
+    let key = PrivateKeyDer::from_pem_slice(&pem).unwrap();
+    let printed = format!("{:?} {:?}", made.tls, Security::Implicit(made.tls.clone()));
+    // As bytes and as a list of numbers, whichever a derived Debug would print.
+    let secret = &key.secret_der()[40..60];
+    let numbers = format!("{secret:?}");
+    assert!(!printed.contains(numbers.trim_matches(['[', ']'])), "{printed}");
+    assert!(!printed.contains("PRIVATE KEY"), "{printed}");
 }
