@@ -128,6 +128,13 @@ impl Domain {
     }
 }
 
+impl FromStr for Domain {
+    type Err = NotALogin;
+    fn from_str(text: &str) -> Result<Self, NotALogin> {
+        Self::parse(text)
+    }
+}
+
 impl fmt::Display for Domain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

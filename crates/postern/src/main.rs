@@ -1,1 +1,199 @@
-fn main() {}
+//! The binary: configuration, command line, control socket, wiring. The only
+//! crate that knows all the others.
+//!
+//! **What it is not.** It decides nothing about who comes in, and no other crate
+//! knows it: what can be done to a site is `control::Command`, how it is typed
+//! is `cli`.
+//!
+//! **To add a command:** its verb in `cli.rs`, its variant of `control::Command`,
+//! its arm in `control/execute.rs`, its line in `main.rs`.
+
+mod cli;
+mod config;
+mod control;
+mod data;
+mod init;
+mod serve;
+mod terminal;
+
+use std::{
+    io::{IsTerminal, Read},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use clap::{CommandFactory, Parser};
+use zeroize::Zeroizing;
+
+use crate::{
+    cli::{Account, AppPassword, Audit, Cli, Cutoff, Session, Verb},
+    config::Config,
+    control::{Command, Outcome, Typed},
+    data::DataError,
+    serve::ServeError,
+};
+
+/// How a command ends, when not well: what to print, and the exit status.
+struct Failure {
+    status: u8,
+    why: String,
+}
+
+impl Failure {
+    fn refused(why: impl ToString) -> Self {
+        Self { status: 1, why: why.to_string() }
+    }
+
+    fn usage(why: impl ToString) -> Self {
+        Self { status: 2, why: why.to_string() }
+    }
+
+    fn unreachable(why: impl ToString) -> Self {
+        Self { status: 3, why: why.to_string() }
+    }
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tell(&format!("the runtime cannot start: {error}"));
+            return ExitCode::from(3);
+        }
+    };
+    match runtime.block_on(run(cli)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure { status, why }) => {
+            tell(&why);
+            ExitCode::from(status)
+        }
+    }
+}
+
+fn tell(why: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr(), "postern: {why}");
+}
+
+async fn run(cli: Cli) -> Result<(), Failure> {
+    let Cli { everywhere, verb } = cli;
+    let json = everywhere.json;
+    let config = || Config::read(&everywhere.config.clone().unwrap_or_else(default_config)).map_err(Failure::usage);
+    let (command, columns): (Command, &[&str]) = match verb {
+        Verb::Init { dir, domain, url } => {
+            let written = init::init(&dir, &domain, &url).map_err(Failure::refused)?;
+            let next = format!(
+                "wrote {0}\nnext: edit it, then `postern doctor --config {0}` and `postern serve --config {0}`",
+                written.display()
+            );
+            let answer = serde_json::json!({ "config": written });
+            if json {
+                terminal::print(&answer, true, &[])
+            } else {
+                terminal::line(&next)
+            }
+            return Ok(());
+        }
+        Verb::Serve => return serve(config()?).await,
+        Verb::Doctor => todo!(),
+        Verb::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "postern", &mut std::io::stdout());
+            return Ok(());
+        }
+        Verb::Man { dir } => {
+            return clap_mangen::generate_to(Cli::command(), &dir)
+                .map_err(|error| Failure::refused(format!("cannot write to {}: {error}", dir.display())));
+        }
+        Verb::Account(Account::Add { login, alias, password_stdin, totp }) => {
+            let password = if password_stdin { Some(read_password()?) } else { None };
+            let aliases = alias.iter().map(ToString::to_string).collect();
+            (Command::AccountAdd { login: login.to_string(), aliases, password, totp }, &[])
+        }
+        Verb::Account(Account::List) => {
+            (Command::AccountList, &["login", "standing", "second_factor", "aliases", "created"])
+        }
+        Verb::Account(Account::Show { login }) => (Command::AccountShow { login }, &[]),
+        Verb::Account(Account::Suspend { login }) => (Command::AccountSuspend { login }, &[]),
+        Verb::Account(Account::Resume { login }) => (Command::AccountResume { login }, &[]),
+        Verb::Account(Account::Reset { login }) => (Command::AccountReset { login }, &[]),
+        Verb::Account(Account::Remove { login }) => (Command::AccountRemove { login }, &[]),
+        Verb::AppPassword(AppPassword::Create { login, label, app, scope, network, expires, lock }) => {
+            let create = Command::AppPasswordCreate {
+                login,
+                label: label.to_string(),
+                app: app.to_string(),
+                scopes: scope.to_string(),
+                networks: network.iter().map(ToString::to_string).collect(),
+                expires_in: expires.map(|lasting| lasting.0.as_secs()),
+                lock: lock.map(|lock| lock.name().to_owned()),
+            };
+            (create, &[])
+        }
+        Verb::AppPassword(AppPassword::List { login }) => {
+            (Command::AppPasswordList { login }, &["id", "label", "app", "scopes", "state", "created", "uses"])
+        }
+        Verb::AppPassword(AppPassword::Show { id }) => (Command::AppPasswordShow { id: id.to_string() }, &[]),
+        Verb::AppPassword(AppPassword::Revoke { id }) => (Command::AppPasswordRevoke { id: id.to_string() }, &[]),
+        Verb::AppPassword(AppPassword::RevokeAll { login }) => (Command::AppPasswordRevokeAll { login }, &[]),
+        Verb::Session(Session::List { login }) => {
+            (Command::SessionList { login }, &["id", "login", "door", "from", "since", "app_password"])
+        }
+        Verb::Session(Session::End { login, id }) => (Command::SessionEnd { login, id }, &[]),
+        Verb::Cutoff(Cutoff::Status) => (Command::CutoffStatus, &[]),
+        Verb::Audit(Audit::List { after, limit }) => (Command::AuditList { after, limit }, &["seq", "time", "entry"]),
+        Verb::Audit(Audit::Verify) => (Command::AuditVerify, &[]),
+    };
+    match ask(&config()?, command).await? {
+        Outcome::Done { answer } => {
+            terminal::print(&answer, json, columns);
+            Ok(())
+        }
+        Outcome::Refused { why } => Err(Failure::refused(why)),
+        Outcome::Unavailable { why } => Err(Failure::unreachable(why)),
+    }
+}
+
+/// Through the control socket where a server runs, else in its place.
+async fn ask(config: &Config, command: Command) -> Result<Outcome, Failure> {
+    let socket = control::socket::path(config);
+    let asked = control::socket::ask(&socket, &command).await;
+    if let Some(outcome) = asked.map_err(|error| Failure::unreachable(format!("{}: {error}", socket.display())))? {
+        return Ok(outcome);
+    }
+    let keeper = data::open(config).await.map_err(Failure::unreachable)?;
+    let uid = control::Uid(rustix::process::getuid().as_raw());
+    Ok(control::execute(&keeper, config, uid, command).await)
+}
+
+async fn serve(config: Config) -> Result<(), Failure> {
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::try_from_env("POSTERN_LOG").unwrap_or_else(|_| "info".into()))
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false)
+        .init();
+    serve::serve(config).await.map_err(|error| match error {
+        ServeError::Config(_) | ServeError::Tls(_) => Failure::usage(error),
+        ServeError::Data(DataError::Open(_) | DataError::Store(_)) => Failure::unreachable(error),
+        _ => Failure::refused(error),
+    })
+}
+
+fn default_config() -> PathBuf {
+    let here = PathBuf::from("postern.toml");
+    if here.exists() { here } else { PathBuf::from("/etc/postern/postern.toml") }
+}
+
+/// From a prompt that does not echo, or from what is piped in; its line end is
+/// the pipe's, not the password's.
+fn read_password() -> Result<Typed, Failure> {
+    let unreadable = |error| Failure::usage(format!("the password cannot be read: {error}"));
+    if std::io::stdin().is_terminal() {
+        return rpassword::prompt_password("Primary password: ").map(Typed::new).map_err(unreadable);
+    }
+    let mut text = Zeroizing::new(String::new());
+    std::io::stdin().read_to_string(&mut text).map_err(unreadable)?;
+    let line = text.strip_suffix('\n').map_or(&**text, |line| line.strip_suffix('\r').unwrap_or(line));
+    Ok(Typed::new(line.to_owned()))
+}

@@ -1,0 +1,224 @@
+//! The command line: a contract, see `docs/configuration.md` for what it acts on.
+
+use std::path::PathBuf;
+
+use authority::{AppName, AppPasswordId, Label, LockMode, Login, Scopes};
+use clap::{Args, Parser, Subcommand};
+use ipnet::IpNet;
+
+use crate::config::Lasting;
+
+/// The authority and gateway for app-specific passwords.
+///
+/// One account behind a second factor; a password of its own for every app.
+#[derive(Debug, Parser)]
+#[command(
+    name = "postern",
+    version,
+    after_help = "EXIT STATUS: 0 done, 1 refused or not found, 2 usage or configuration, 3 the store or the server cannot be reached"
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) everywhere: Everywhere,
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+/// What every command takes.
+#[derive(Debug, Args)]
+pub(crate) struct Everywhere {
+    /// The configuration [default: ./postern.toml, then /etc/postern/postern.toml]
+    #[arg(long, global = true, value_name = "FILE", env = "POSTERN_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// Print JSON, for programs
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Write a configuration to start from
+    #[command(
+        after_help = "EXAMPLES:\n  postern init\n  postern init --dir /etc/postern --domain example.org --url https://id.example.org"
+    )]
+    Init {
+        /// Where to write postern.toml and make the data folder
+        #[arg(long, default_value = ".")]
+        dir: PathBuf,
+        /// The domain of your accounts
+        #[arg(long, default_value = "localhost")]
+        domain: String,
+        /// The portal's address, as people will type it
+        #[arg(long, default_value = "https://localhost:8443")]
+        url: String,
+    },
+    /// Serve: portal, doors and drive
+    #[command(
+        after_help = "SIGTERM and Ctrl-C let connections say goodbye, then stop. SIGHUP reads certificates again."
+    )]
+    Serve,
+    /// Check everything, try to get past Postern, and say what to do
+    Doctor,
+    /// People's accounts
+    #[command(subcommand)]
+    Account(Account),
+    /// Passwords made for one app each
+    #[command(subcommand)]
+    AppPassword(AppPassword),
+    /// Connections that are signed in now
+    #[command(subcommand)]
+    Session(Session),
+    /// How far the site has moved over to app passwords
+    #[command(subcommand)]
+    Cutoff(Cutoff),
+    /// What happened, sealed against rewriting
+    #[command(subcommand)]
+    Audit(Audit),
+    /// Print completions for a shell
+    #[command(after_help = "EXAMPLE:\n  postern completions bash > /etc/bash_completion.d/postern")]
+    Completions {
+        /// Which one
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual pages
+    Man {
+        /// Where to
+        #[arg(long, default_value = ".")]
+        dir: PathBuf,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Account {
+    /// Add an account; without --password-stdin its owner chooses, with a one-time code
+    #[command(
+        after_help = "EXAMPLES:\n  postern account add alice@example.org\n  pass show alice | postern account add alice@example.org --password-stdin --totp --json"
+    )]
+    Add {
+        /// Its canonical login
+        login: Login,
+        /// Another name that it may sign in with; may be repeated
+        #[arg(long, value_name = "LOGIN")]
+        alias: Vec<Login>,
+        /// Read the primary password from standard input
+        #[arg(long)]
+        password_stdin: bool,
+        /// Make a second factor as well, and recovery codes
+        #[arg(long, requires = "password_stdin")]
+        totp: bool,
+    },
+    /// List all accounts
+    List,
+    /// Show an account, its app passwords and sessions
+    Show {
+        /// Its login, or an alias
+        login: String,
+    },
+    /// Stop everything of an account, and keep it
+    Suspend {
+        /// Its login, or an alias
+        login: String,
+    },
+    /// Let a suspended account go on
+    Resume {
+        /// Its login, or an alias
+        login: String,
+    },
+    /// Take all factors away, revoke all app passwords, offer a new set-up
+    Reset {
+        /// Its login, or an alias
+        login: String,
+    },
+    /// Remove an account and all that belongs to it, its audit excepted
+    Remove {
+        /// Its login, or an alias
+        login: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AppPassword {
+    /// Make an app password; it is printed once
+    #[command(
+        after_help = "EXAMPLES:\n  postern app-password create alice@example.org --label Laptop --app thunderbird --scope mail,calendars\n  postern app-password create alice@example.org --label Scanner --app scanner --scope mail:send --network 192.0.2.0/24 --expires 90d"
+    )]
+    Create {
+        /// Whose
+        login: String,
+        /// A name to know it by
+        #[arg(long)]
+        label: Label,
+        /// The app it is for
+        #[arg(long)]
+        app: AppName,
+        /// What it opens: mail, mail:send, calendars, contacts, files, with commas
+        #[arg(long, value_name = "SCOPES")]
+        scope: Scopes,
+        /// A network that it is held to; may be repeated
+        #[arg(long, value_name = "CIDR")]
+        network: Vec<IpNet>,
+        /// When it ends by itself: 90d, 12h
+        #[arg(long, value_name = "TIME")]
+        expires: Option<Lasting>,
+        /// Whether it works in one app only: lock, watch or off
+        #[arg(long)]
+        lock: Option<LockMode>,
+    },
+    /// List an account's app passwords
+    List {
+        /// Whose
+        login: String,
+    },
+    /// Show one
+    Show {
+        /// Its id
+        id: AppPasswordId,
+    },
+    /// Revoke one: its sessions are over when this returns
+    Revoke {
+        /// Its id
+        id: AppPasswordId,
+    },
+    /// Revoke all of an account
+    RevokeAll {
+        /// Whose
+        login: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Session {
+    /// List them
+    List {
+        /// Only this account's
+        login: Option<String>,
+    },
+    /// End one, or all of an account; the passwords stay good
+    End {
+        /// Whose
+        login: String,
+        /// Which: see `session list`; all of the account's if left out
+        id: Option<u64>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Cutoff {
+    /// Show it
+    Status,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Audit {
+    /// List what happened
+    List {
+        /// Only lines behind this one
+        #[arg(long, default_value_t = 0, value_name = "SEQ")]
+        after: u64,
+        /// At most so many
+        #[arg(long, default_value_t = 100)]
+        limit: usize,
+    },
+    /// Check that no line was changed, removed or added without the key
+    Verify,
+}

@@ -1,0 +1,307 @@
+//! `postern.toml`: read once, whole, into values that are known to be right.
+
+mod error;
+mod values;
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use authority::{Cutoff, Domain, LockMode, Scopes, Secret};
+use front::Address;
+use gateway::Upstream;
+use ipnet::IpNet;
+use serde::Deserialize;
+
+pub(crate) use error::ConfigError;
+pub(crate) use values::{Lasting, Url};
+use values::{
+    addresses, cutoff, duration, lock, master, networks, not_served, opt_text, scopes, size, sqlite_only, text,
+};
+
+/// Everything that a site is.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {
+    #[serde(deserialize_with = "text")]
+    pub(crate) domain: Domain,
+    #[serde(deserialize_with = "text")]
+    pub(crate) url: Url,
+    pub(crate) data: PathBuf,
+    #[serde(default, deserialize_with = "sqlite_only")]
+    #[expect(dead_code, reason = "read only to be refused: this version keeps everything in SQLite")]
+    store: Option<()>,
+    pub(crate) tls: Option<TlsFiles>,
+    pub(crate) portal: Portal,
+    #[serde(default, deserialize_with = "not_served")]
+    #[expect(dead_code, reason = "read only to be refused: this version sends no mail")]
+    notices: Option<()>,
+    #[serde(default)]
+    pub(crate) app_passwords: AppPasswords,
+    #[serde(default)]
+    pub(crate) cutoff: CutoffSection,
+    #[serde(default)]
+    pub(crate) gateway: Vec<Gateway>,
+    pub(crate) drive: Option<Drive>,
+}
+
+/// A certificate that somebody else made.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TlsFiles {
+    pub(crate) certificate: PathBuf,
+    pub(crate) key: PathBuf,
+}
+
+/// Where people sign in.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Portal {
+    #[serde(deserialize_with = "addresses")]
+    pub(crate) listen: Vec<Address>,
+    #[serde(default = "yes")]
+    pub(crate) tls: bool,
+    #[serde(default, deserialize_with = "networks")]
+    pub(crate) trusted_proxies: Vec<IpNet>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// The rules for app passwords.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct AppPasswords {
+    pub(crate) limit: usize,
+    #[serde(deserialize_with = "lock")]
+    pub(crate) lock: LockMode,
+    #[serde(deserialize_with = "duration")]
+    pub(crate) first_use_within: Lasting,
+}
+
+impl Default for AppPasswords {
+    fn default() -> Self {
+        Self { limit: 25, lock: LockMode::Lock, first_use_within: Lasting(Duration::from_secs(3600)) }
+    }
+}
+
+/// How far the site has moved over.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CutoffSection {
+    #[serde(default, deserialize_with = "cutoff")]
+    pub(crate) mode: Cutoff,
+}
+
+/// A door and the server behind it.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "RawGateway")]
+pub(crate) struct Gateway {
+    pub(crate) name: String,
+    pub(crate) listen: Vec<Address>,
+    pub(crate) listen_starttls: Vec<Address>,
+    pub(crate) proxy_protocol_from: Vec<IpNet>,
+    pub(crate) upstream: Upstream,
+    pub(crate) service: Service,
+}
+
+/// What a gateway speaks, with what only that needs.
+#[derive(Debug)]
+pub(crate) enum Service {
+    /// IMAP, handed over by a master user.
+    Imap {
+        /// Its name at the server behind.
+        login: String,
+        /// Its password there.
+        password: PasswordFile,
+    },
+    /// HTTP with Basic, handed over by a header.
+    Http {
+        /// The header that names the person.
+        user_header: String,
+        /// What it takes to pass; all of them.
+        data: Scopes,
+    },
+}
+
+/// A file that holds a password in its first line.
+#[derive(Debug)]
+pub(crate) struct PasswordFile(PathBuf);
+
+impl PasswordFile {
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub(crate) fn read(&self) -> Result<Secret, ConfigError> {
+        let text = std::fs::read_to_string(&self.0).map_err(|source| ConfigError::unreadable(&self.0, &source))?;
+        match text.lines().next() {
+            Some(line) if !line.is_empty() => Ok(Secret::new(line.to_owned())),
+            _ => Err(ConfigError::empty_password(&self.0)),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawGateway {
+    #[serde(deserialize_with = "values::service")]
+    service: values::Protocol,
+    name: Option<String>,
+    #[serde(default, deserialize_with = "addresses")]
+    listen: Vec<Address>,
+    #[serde(default, deserialize_with = "addresses")]
+    listen_starttls: Vec<Address>,
+    #[serde(default, deserialize_with = "networks")]
+    proxy_protocol_from: Vec<IpNet>,
+    upstream: String,
+    handover: RawHandover,
+    #[serde(default, deserialize_with = "scopes")]
+    data: Option<Scopes>,
+    #[serde(default, deserialize_with = "values::whole_site")]
+    #[expect(dead_code, reason = "checked while it is read: only \"/\" is served")]
+    path: Option<()>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawHandover {
+    #[serde(deserialize_with = "values::handover")]
+    kind: values::HandoverKind,
+    #[serde(default, deserialize_with = "opt_text")]
+    login: Option<String>,
+    password_file: Option<PathBuf>,
+    #[serde(default, deserialize_with = "values::header")]
+    user: Option<String>,
+}
+
+impl TryFrom<RawGateway> for Gateway {
+    type Error = String;
+
+    fn try_from(raw: RawGateway) -> Result<Self, String> {
+        use values::{HandoverKind, Protocol};
+        let RawHandover { kind, login, password_file, user } = raw.handover;
+        let (scheme, service) = match (raw.service, kind) {
+            (Protocol::Imap, HandoverKind::MasterUser) => {
+                let (login, file) = master(login, password_file)?;
+                ("imap", Service::Imap { login, password: PasswordFile(file) })
+            }
+            (Protocol::Http, HandoverKind::Header) => {
+                let user_header = user.ok_or("handover of kind \"header\" needs user = \"X-Remote-User\"")?;
+                let data =
+                    raw.data.ok_or("a gateway for http needs data = [\"calendars\", \"contacts\"] or the like")?;
+                ("http", Service::Http { user_header, data })
+            }
+            (Protocol::Imap, HandoverKind::Header) => {
+                return Err("service \"imap\" is handed over by kind = \"master-user\"".into());
+            }
+            (Protocol::Http, HandoverKind::MasterUser) => {
+                return Err("service \"http\" is handed over by kind = \"header\"".into());
+            }
+        };
+        if raw.listen.is_empty() && raw.listen_starttls.is_empty() {
+            return Err("a gateway needs listen = [\"[::]:993\"] or the like".into());
+        }
+        if matches!(service, Service::Http { .. }) && !raw.listen_starttls.is_empty() {
+            return Err("listen_starttls is for imap: http has TLS from the first byte".into());
+        }
+        let name = raw.name.unwrap_or_else(|| scheme.to_owned());
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        if name.is_empty() || name.len() > 32 || !name.chars().all(plain) {
+            return Err("a gateway's name has 1 to 32 of a-z 0-9 -".into());
+        }
+        Ok(Self {
+            name,
+            listen: raw.listen,
+            listen_starttls: raw.listen_starttls,
+            proxy_protocol_from: raw.proxy_protocol_from,
+            upstream: Upstream::parse(&raw.upstream, scheme).map_err(|error| error.to_string())?,
+            service,
+        })
+    }
+}
+
+/// A folder of files for each account.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Drive {
+    #[serde(deserialize_with = "addresses")]
+    pub(crate) listen: Vec<Address>,
+    #[serde(default = "Drive::ample", deserialize_with = "size")]
+    pub(crate) quota: u64,
+    #[serde(default, deserialize_with = "networks")]
+    pub(crate) proxy_protocol_from: Vec<IpNet>,
+}
+
+impl Drive {
+    fn ample() -> u64 {
+        10 << 30
+    }
+}
+
+impl Config {
+    /// Reads a file. Paths in it are relative to its folder.
+    ///
+    /// # Errors
+    /// Name the file, the line, the key and what is expected there.
+    pub(crate) fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::unreadable(path, &source))?;
+        let mut config: Self = toml::from_str(&text).map_err(|error| ConfigError::toml(path, &text, &error))?;
+        let folder = path.parent().unwrap_or(Path::new("."));
+        config.place(folder);
+        config.check().map_err(|what| ConfigError::whole(path, what))?;
+        Ok(config)
+    }
+
+    fn place(&mut self, folder: &Path) {
+        let at = |path: &mut PathBuf| *path = folder.join(&*path);
+        at(&mut self.data);
+        if let Some(tls) = &mut self.tls {
+            at(&mut tls.certificate);
+            at(&mut tls.key);
+        }
+        for gateway in &mut self.gateway {
+            if let Service::Imap { password, .. } = &mut gateway.service {
+                at(&mut password.0);
+            }
+        }
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let mut names = vec!["portal", "drive"];
+        for gateway in &self.gateway {
+            if names.contains(&&*gateway.name) {
+                return Err(format!("two gateways are named {0:?}: give one of them another name", gateway.name));
+            }
+            names.push(&gateway.name);
+        }
+        let mut places: Vec<&Address> = Vec::new();
+        for (_, address) in self.listening() {
+            // Port 0 means "any": those never meet.
+            let any = matches!(address, Address::Tcp(address) if address.port() == 0);
+            if !any && places.contains(&address) {
+                return Err(format!("{address} is listened on twice: give one of them another address"));
+            }
+            places.push(address);
+        }
+        if self.portal.tls && self.url.scheme() != "https" {
+            return Err("url begins with http:// and [portal] tls is on: write https://".into());
+        }
+        Ok(())
+    }
+
+    /// All addresses, with what they are for.
+    pub(crate) fn listening(&self) -> impl Iterator<Item = (&str, &Address)> {
+        let portal = self.portal.listen.iter().map(|address| ("portal", address));
+        let gateways = self.gateway.iter().flat_map(|gateway| {
+            gateway.listen.iter().chain(&gateway.listen_starttls).map(|address| (&*gateway.name, address))
+        });
+        let drive = self.drive.iter().flat_map(|drive| drive.listen.iter().map(|address| ("drive", address)));
+        portal.chain(gateways).chain(drive)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,110 @@
+use super::*;
+
+const GOOD: &str = r#"domain = "example.org"
+url = "https://id.example.org"
+data = "data"
+
+[portal]
+listen = ["[::]:8443"]
+
+[[gateway]]
+service = "imap"
+listen = ["[::]:993"]
+listen_starttls = ["[::]:143"]
+upstream = "imap://127.0.0.1:10143"
+handover = { kind = "master-user", login = "postern", password_file = "master.pw" }
+
+[[gateway]]
+service = "http"
+name = "dav"
+listen = ["[::]:8444"]
+upstream = "http://127.0.0.1:5232"
+handover = { kind = "header", user = "X-Remote-User" }
+data = ["calendars", "contacts"]
+
+[drive]
+listen = ["[::]:8445"]
+quota = "500M"
+"#;
+
+fn read(text: &str) -> Result<Config, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("postern.toml");
+    std::fs::write(&path, text).unwrap();
+    Config::read(&path).map_err(|error| error.to_string().replace(&*folder.path().to_string_lossy(), ""))
+}
+
+#[test]
+fn the_contract_is_read() {
+    let config = read(GOOD).unwrap();
+    assert_eq!(config.url.to_string(), "https://id.example.org");
+    assert_eq!(config.url.host(), "id.example.org");
+    assert!(config.data.is_absolute(), "relative to the file");
+    assert_eq!(config.gateway.iter().map(|g| &*g.name).collect::<Vec<_>>(), ["imap", "dav"]);
+    assert_eq!(config.drive.unwrap().quota, 500 << 20);
+    assert_eq!(config.app_passwords.limit, 25);
+    assert_eq!(config.cutoff.mode, Cutoff::Enforced);
+}
+
+/// Each mistake, and what the person who made it is told.
+#[test]
+fn every_mistake_is_named_with_its_line_and_a_remedy() {
+    for (from, to, told) in [
+        (
+            "listen = [\"[::]:8443\"]",
+            "lisen = [\"[::]:8443\"]",
+            "/postern.toml:6: lisen: unknown key; did you mean \"listen\"?",
+        ),
+        ("domain =", "domian =", "/postern.toml:1: domian: unknown key; did you mean \"domain\"?"),
+        (
+            "kind = \"header\", user",
+            "kind = \"header\", usr",
+            "/postern.toml:20: usr: unknown key; did you mean \"user\"?",
+        ),
+        ("[drive]", "[dirve]", "/postern.toml:23: dirve: unknown key; did you mean \"drive\"?"),
+        ("\"[::]:993\"", "\"993\"", "/postern.toml:10: listen: "),
+        (
+            "https://id.example.org",
+            "id.example.org",
+            "/postern.toml:2: url: expected the portal's address without a path, as https://id.example.org",
+        ),
+        ("https://id.example.org", "http://id.example.org", "url begins with http:// and [portal] tls is on"),
+        (
+            "\"imap\"",
+            "\"submission\"",
+            "/postern.toml:9: service: service \"submission\" is not served by this version",
+        ),
+        ("\"imap\"", "\"imp\"", "/postern.toml:9: service: \"imp\" is no service: write imap or http"),
+        ("imap://127.0.0.1:10143", "127.0.0.1:10143", "is no upstream: write imap://HOST:PORT or imap+unix:/PATH"),
+        ("kind = \"header\"", "kind = \"xclient\"", "is not served by this version"),
+        ("\"calendars\", \"contacts\"", "", "data: expected at least one kind of data"),
+        ("\"calendars\", \"contacts\"", "\"calender:w\"", "data: \"calender:w\" is no scope"),
+        ("\"500M\"", "\"lots\"", "/postern.toml:25: quota: \"lots\" is no size: write 500M or 10G"),
+        ("[drive]", "[notices]\nsmtp = \"x\"\n[drive]", "[notices] is not served by this version"),
+        ("[drive]", "[store]\nurl = \"postgres://x\"\n[drive]", "[store] is not served by this version"),
+        (
+            "[drive]",
+            "[cutoff]\nmode = \"maybe\"\n[drive]",
+            "/postern.toml:24: mode: \"maybe\" is no mode: write enforce or observe",
+        ),
+        (
+            "[drive]",
+            "[app_passwords]\nfirst_use_within = \"1 hour\"\n[drive]",
+            "is no length of time: write 90d, 12h, 15m or 30s",
+        ),
+        ("name = \"dav\"", "name = \"imap\"", "two gateways are named \"imap\""),
+        ("\"[::]:8445\"", "\"[::]:8443\"", "[::]:8443 is listened on twice"),
+        ("name = \"dav\"", "name = 5", "/postern.toml:17: name: invalid type: integer `5`, expected a string"),
+        ("data = \"data\"", "data = \"data", "/postern.toml:3: "),
+    ] {
+        assert!(GOOD.contains(from), "{from}");
+        let error = read(&GOOD.replacen(from, to, 1)).unwrap_err();
+        assert!(error.contains(told), "{to}\n  told: {error}\n  want: {told}");
+    }
+}
+
+#[test]
+fn a_file_that_is_not_there_says_how_to_get_one() {
+    let error = Config::read(Path::new("/nowhere/postern.toml")).unwrap_err().to_string();
+    assert!(error.starts_with("/nowhere/postern.toml: cannot be read") && error.contains("postern init"), "{error}");
+}

@@ -1,0 +1,221 @@
+//! Values of the configuration: each read once, each error saying what is
+//! expected in its place.
+
+use std::{fmt, net::IpAddr, path::PathBuf, str::FromStr, time::Duration};
+
+use authority::{Cutoff, LockMode, Scopes};
+use front::Address;
+use ipnet::IpNet;
+use serde::{Deserialize, Deserializer, de::Error};
+
+/// The portal's address as people type it: scheme, host, port; no path.
+#[derive(Clone, Debug)]
+pub(crate) struct Url(http_origin::Origin);
+
+mod http_origin {
+    #[derive(Clone, Debug)]
+    pub(super) struct Origin {
+        pub(super) scheme: &'static str,
+        pub(super) authority: Box<str>,
+    }
+}
+
+impl Url {
+    pub(crate) fn scheme(&self) -> &'static str {
+        self.0.scheme
+    }
+
+    /// Without the port.
+    pub(crate) fn host(&self) -> &str {
+        let authority = &self.0.authority;
+        let end =
+            if authority.ends_with(']') { authority.len() } else { authority.rfind(':').unwrap_or(authority.len()) };
+        authority[..end].trim_start_matches('[').trim_end_matches(']')
+    }
+}
+
+impl fmt::Display for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}", self.0.scheme, self.0.authority)
+    }
+}
+
+impl FromStr for Url {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const FORM: &str = "expected the portal's address without a path, as https://id.example.org";
+        let (scheme, rest) = match text.split_once("://") {
+            Some(("https", rest)) => ("https", rest),
+            Some(("http", rest)) => ("http", rest),
+            _ => return Err(FORM),
+        };
+        let authority = rest.strip_suffix('/').unwrap_or(rest);
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']');
+        if authority.is_empty() || !authority.chars().all(plain) {
+            return Err(FORM);
+        }
+        Ok(Self(http_origin::Origin { scheme, authority: authority.into() }))
+    }
+}
+
+/// A length of time: `90d`, `1h`, `15m`, `30s`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Lasting(pub(crate) Duration);
+
+impl FromStr for Lasting {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let no = || format!("{text:?} is no length of time: write 90d, 12h, 15m or 30s");
+        let unit = text.chars().last().ok_or_else(no)?;
+        let seconds: u64 = match unit {
+            'd' => 86_400,
+            'h' => 3_600,
+            'm' => 60,
+            's' => 1,
+            _ => return Err(no()),
+        };
+        let count: u64 = text[..text.len() - 1].parse().map_err(|_| no())?;
+        let total = count.checked_mul(seconds).filter(|total| (1..=3_650 * 86_400).contains(total)).ok_or_else(no)?;
+        Ok(Self(Duration::from_secs(total)))
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Protocol {
+    Imap,
+    Http,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum HandoverKind {
+    MasterUser,
+    Header,
+}
+
+/// Anything that is read from a string.
+pub(super) fn text<'de, T, D>(d: D) -> Result<T, D::Error>
+where
+    T: FromStr<Err: fmt::Display>,
+    D: Deserializer<'de>,
+{
+    String::deserialize(d)?.parse().map_err(D::Error::custom)
+}
+
+pub(super) fn opt_text<'de, D: Deserializer<'de>>(d: D) -> Result<Option<String>, D::Error> {
+    let text = String::deserialize(d)?;
+    if text.is_empty() { Err(D::Error::custom("expected a name")) } else { Ok(Some(text)) }
+}
+
+pub(super) fn addresses<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<Address>, D::Error> {
+    each(d)
+}
+
+pub(super) fn networks<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<IpNet>, D::Error> {
+    let network = |text: String| {
+        text.parse::<IpNet>()
+            .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
+            .map_err(|_| D::Error::custom(format!("{text:?} is no network: write 10.0.0.0/8 or a single address")))
+    };
+    Vec::<String>::deserialize(d)?.into_iter().map(network).collect()
+}
+
+pub(super) fn scopes<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Scopes>, D::Error> {
+    let scopes: Scopes = each::<authority::Scope, D>(d)?.into_iter().collect();
+    if scopes.is_empty() {
+        return Err(D::Error::custom(
+            "expected at least one kind of data: without one the door would open to any password",
+        ));
+    }
+    Ok(Some(scopes))
+}
+
+pub(super) fn duration<'de, D: Deserializer<'de>>(d: D) -> Result<Lasting, D::Error> {
+    text(d)
+}
+
+pub(super) fn lock<'de, D: Deserializer<'de>>(d: D) -> Result<LockMode, D::Error> {
+    text(d)
+}
+
+pub(super) fn cutoff<'de, D: Deserializer<'de>>(d: D) -> Result<Cutoff, D::Error> {
+    match &*String::deserialize(d)? {
+        "enforce" => Ok(Cutoff::Enforced),
+        "observe" => Ok(Cutoff::Observed),
+        other => Err(D::Error::custom(format!("{other:?} is no mode: write enforce or observe"))),
+    }
+}
+
+/// `500M`, `10G`.
+pub(super) fn size<'de, D: Deserializer<'de>>(d: D) -> Result<u64, D::Error> {
+    let text = String::deserialize(d)?;
+    let no = || D::Error::custom(format!("{text:?} is no size: write 500M or 10G"));
+    let shift = match text.chars().last() {
+        Some('M') => 20,
+        Some('G') => 30,
+        _ => return Err(no()),
+    };
+    let count: u64 = text[..text.len() - 1].parse().map_err(|_| no())?;
+    count.checked_shl(shift).filter(|bytes| bytes >> shift == count && count > 0).ok_or_else(no)
+}
+
+pub(super) fn service<'de, D: Deserializer<'de>>(d: D) -> Result<Protocol, D::Error> {
+    match &*String::deserialize(d)? {
+        "imap" => Ok(Protocol::Imap),
+        "http" => Ok(Protocol::Http),
+        later @ ("submission" | "pop3" | "sieve") => {
+            Err(D::Error::custom(format!("service {later:?} is not served by this version: take the gateway out")))
+        }
+        other => Err(D::Error::custom(format!("{other:?} is no service: write imap or http"))),
+    }
+}
+
+pub(super) fn handover<'de, D: Deserializer<'de>>(d: D) -> Result<HandoverKind, D::Error> {
+    match &*String::deserialize(d)? {
+        "master-user" => Ok(HandoverKind::MasterUser),
+        "header" => Ok(HandoverKind::Header),
+        other => Err(D::Error::custom(format!(
+            "handover of kind {other:?} is not served by this version: write master-user (imap) or header (http)"
+        ))),
+    }
+}
+
+pub(super) fn header<'de, D: Deserializer<'de>>(d: D) -> Result<Option<String>, D::Error> {
+    let name = String::deserialize(d)?;
+    let token = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    if name.is_empty() || !name.chars().all(token) {
+        return Err(D::Error::custom(format!("{name:?} is no header: write X-Remote-User or the like")));
+    }
+    Ok(Some(name))
+}
+
+pub(super) fn whole_site<'de, D: Deserializer<'de>>(d: D) -> Result<Option<()>, D::Error> {
+    match &*String::deserialize(d)? {
+        "/" => Ok(Some(())),
+        _ => Err(D::Error::custom(
+            "a path other than \"/\" is not served by this version: give the service a listener of its own",
+        )),
+    }
+}
+
+pub(super) fn sqlite_only<'de, D: Deserializer<'de>>(_: D) -> Result<Option<()>, D::Error> {
+    Err(D::Error::custom("[store] is not served by this version: leave it out, and SQLite in `data` is used"))
+}
+
+pub(super) fn not_served<'de, D: Deserializer<'de>>(_: D) -> Result<Option<()>, D::Error> {
+    Err(D::Error::custom("[notices] is not served by this version: take the section out"))
+}
+
+/// The two values that a master user has.
+pub(super) fn master(login: Option<String>, file: Option<PathBuf>) -> Result<(String, PathBuf), String> {
+    login.zip(file).ok_or_else(|| "handover of kind \"master-user\" needs login and password_file".to_owned())
+}
+
+fn each<'de, T, D>(d: D) -> Result<Vec<T>, D::Error>
+where
+    T: FromStr<Err: fmt::Display>,
+    D: Deserializer<'de>,
+{
+    Vec::<String>::deserialize(d)?.into_iter().map(|text| text.parse().map_err(D::Error::custom)).collect()
+}

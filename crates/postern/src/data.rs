@@ -1,0 +1,99 @@
+//! The data folder: the keys that lie beside the database, and the keeper that
+//! is opened over both.
+
+use std::{
+    fs::{self, DirBuilder, OpenOptions},
+    io::{self, Read, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
+
+use authority::{AppPasswordRules, AuditKey};
+use keeper::{HashCost, Keeper, Keys, ServerKey, Site, StoreError, SystemClock};
+use rand_core::{Rng, UnwrapErr};
+use store::sqlite::{OpenError, Sqlite};
+use zeroize::Zeroizing;
+
+use crate::config::Config;
+
+/// Why the data folder cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DataError {
+    #[error("{}: {source}: let Postern's user own the folder, and nobody else read it", path.display())]
+    Io { path: PathBuf, source: io::Error },
+    #[error("{} is readable by others: chmod 600 it, and consider the keys known to who could read it", .0.display())]
+    Readable(PathBuf),
+    #[error("{} does not hold 32 bytes: put it back from the backup that belongs to this database", .0.display())]
+    NotAKey(PathBuf),
+    #[error(
+        "{} is missing, and the database is not new: put it back from the backup that belongs to this database; \
+         without it no app password, second factor or audit line can be checked", .0.display()
+    )]
+    KeyMissing(PathBuf),
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The system's randomness: the one source of every secret.
+pub(crate) fn randomness() -> UnwrapErr<getrandom::SysRng> {
+    UnwrapErr(getrandom::SysRng)
+}
+
+/// Makes the folder, mode 0700, unless it is there.
+pub(crate) fn make_folder(path: &Path) -> Result<(), DataError> {
+    let io = |source| DataError::Io { path: path.into(), source };
+    if path.is_dir() {
+        return Ok(());
+    }
+    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(io)
+}
+
+/// Opens the store and takes charge of it. Only one process can.
+pub(crate) async fn open(config: &Config) -> Result<Keeper, DataError> {
+    make_folder(&config.data)?;
+    let new = !config.data.join("postern.db").exists();
+    let keys = config.data.join("keys");
+    make_folder(&keys)?;
+    let server = ServerKey::new(*key(&keys.join("server.key"), new)?);
+    let audit = AuditKey::new(*key(&keys.join("audit.key"), new)?);
+    let store = Sqlite::open(&config.data, audit.clone())?;
+    let site = Site {
+        domain: config.domain.clone(),
+        issuer: config.url.host().to_owned(),
+        cutoff: config.cutoff.mode,
+        rules: AppPasswordRules {
+            limit: config.app_passwords.limit,
+            first_use_within: config.app_passwords.first_use_within.0,
+        },
+        hash_cost: HashCost::default(),
+    };
+    let keys = Keys::new(server, audit);
+    Ok(Keeper::new(site, Box::new(store), keys, Box::new(SystemClock), Box::new(randomness())).await?)
+}
+
+/// Reads a key of 32 bytes; makes it where the database is new as well.
+fn key(path: &Path, new: bool) -> Result<Zeroizing<[u8; 32]>, DataError> {
+    let io = |source| DataError::Io { path: path.into(), source };
+    match fs::File::open(path) {
+        Ok(mut file) => {
+            if file.metadata().map_err(io)?.permissions().mode() & 0o077 != 0 {
+                return Err(DataError::Readable(path.into()));
+            }
+            let mut bytes = Zeroizing::new(Vec::with_capacity(64));
+            file.read_to_end(&mut bytes).map_err(io)?;
+            let key = bytes.as_slice().try_into().map_err(|_| DataError::NotAKey(path.into()))?;
+            Ok(Zeroizing::new(key))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound && new => {
+            let mut bytes = Zeroizing::new([0; 32]);
+            randomness().fill_bytes(&mut *bytes);
+            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(io)?;
+            file.write_all(&*bytes).and_then(|()| file.sync_all()).map_err(io)?;
+            Ok(bytes)
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(DataError::KeyMissing(path.into())),
+        Err(error) => Err(io(error)),
+    }
+}

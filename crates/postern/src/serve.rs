@@ -1,0 +1,190 @@
+//! `postern serve`: everything bound before anything is served.
+
+use std::{io, sync::Arc, time::Duration};
+
+use authority::{Door, Protocol, Scope};
+use front::{Address, BindError, Endpoint, Limits, Security, Server, Service, Shutdown, Tls, self_made};
+use gateway::{ImapDoor, MasterUser};
+use keeper::{Clock, Keeper, SystemClock};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::{
+    config::{Config, ConfigError, Gateway, Service as Spoken},
+    control::socket::{self, Control},
+    data::{self, DataError},
+};
+
+/// Why the server does not start.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ServeError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Data(#[from] DataError),
+    #[error(transparent)]
+    Tls(#[from] front::TlsError),
+    #[error(transparent)]
+    SelfMade(#[from] self_made::SelfMadeError),
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    #[error("the control socket cannot be made: {0}: check the data folder")]
+    Control(io::Error),
+    #[error("signals cannot be heard: {0}")]
+    Signals(io::Error),
+}
+
+/// Serves until told to stop.
+pub(crate) async fn serve(config: Config) -> Result<(), ServeError> {
+    let config = Arc::new(config);
+    let keeper = Arc::new(data::open(&config).await?);
+    let tls = tls(&config)?;
+    let endpoints = endpoints(&config, &keeper, &tls)?;
+    let names: Vec<String> = endpoints.iter().map(|(endpoint, _)| endpoint.name.clone()).collect();
+    let server = Server::bind(endpoints)?;
+    let control = Control::bind(socket::path(&config)).map_err(ServeError::Control)?;
+    let mut signals = Signals::listen().map_err(ServeError::Signals)?;
+
+    for (name, address) in names.iter().zip(server.addresses()) {
+        tracing::info!(%address, "{name} listens");
+    }
+    let (stop, shutdown) = Shutdown::pair();
+    let journal = tokio::spawn({
+        let keeper = keeper.clone();
+        async move { keeper.keep_journal().await }
+    });
+    let renewal = tokio::spawn(renew(config.clone(), tls.clone()));
+    let controlling = tokio::spawn(control.serve(keeper.clone(), config.clone(), shutdown.clone()));
+    let serving = tokio::spawn(server.run(shutdown));
+    tracing::info!(url = %config.url, "ready");
+
+    while let Told::Reload = signals.next().await {
+        match tls.reload() {
+            Ok(()) => tracing::info!("certificates were read again"),
+            Err(error) => tracing::error!(%error, "certificates stay as they were"),
+        }
+    }
+    tracing::info!("stopping");
+    stop.request();
+    let _ = serving.await;
+    let _ = controlling.await;
+    journal.abort();
+    renewal.abort();
+    if let Err(error) = keeper.write_journal().await {
+        tracing::warn!(%error, "the last second of uses and refusals is lost");
+    }
+    Ok(())
+}
+
+/// What is listened on, and who answers there.
+fn endpoints(
+    config: &Config,
+    keeper: &Arc<Keeper>,
+    tls: &Tls,
+) -> Result<Vec<(Endpoint, Arc<dyn Service>)>, ServeError> {
+    let mut all: Vec<(Endpoint, Arc<dyn Service>)> = Vec::new();
+    for gateway in &config.gateway {
+        let at = |address: &Address, security| Endpoint {
+            name: gateway.name.clone(),
+            address: address.clone(),
+            security,
+            proxy_from: gateway.proxy_protocol_from.clone(),
+            limits: Limits::default(),
+        };
+        let (service, alpn) = service(config, keeper, gateway)?;
+        let tls = tls.with_alpn(&[alpn]);
+        for address in &gateway.listen {
+            all.push((at(address, Security::Implicit(tls.clone())), service.clone()));
+        }
+        for address in &gateway.listen_starttls {
+            all.push((at(address, Security::StartTls(tls.clone())), service.clone()));
+        }
+    }
+    Ok(all)
+}
+
+fn service(
+    config: &Config,
+    keeper: &Arc<Keeper>,
+    gateway: &Gateway,
+) -> Result<(Arc<dyn Service>, &'static str), ServeError> {
+    let door = door(gateway);
+    let portal = config.url.to_string();
+    Ok(match &gateway.service {
+        Spoken::Imap { login, password } => {
+            let master = MasterUser { login: login.clone(), password: password.read()? };
+            (Arc::new(ImapDoor::new(keeper.clone(), door, gateway.upstream.clone(), master, &portal)), "imap")
+        }
+        Spoken::Http { .. } => todo!(),
+    })
+}
+
+/// What it takes to pass at a gateway.
+pub(crate) fn door(gateway: &Gateway) -> Door {
+    let (protocol, needs) = match &gateway.service {
+        Spoken::Imap { .. } => (Protocol::Imap, [Scope::Full(authority::Area::Mail)].into_iter().collect()),
+        Spoken::Http { data, .. } => (Protocol::Http, data.clone()),
+    };
+    Door { name: gateway.name.as_str().into(), protocol, needs }
+}
+
+/// The certificate: the site's own, or one under a CA made here.
+fn tls(config: &Config) -> Result<Tls, ServeError> {
+    Ok(match &config.tls {
+        Some(files) => Tls::load(&files.certificate, &files.key)?,
+        None => {
+            let made = self_made_certificate(config)?;
+            if made.new_ca {
+                tracing::info!(ca = %made.ca.display(), "made a CA of our own: tell apps to trust it");
+            }
+            Tls::load(&made.certificate, &made.key)?
+        }
+    })
+}
+
+fn self_made_certificate(config: &Config) -> Result<self_made::SelfMade, self_made::SelfMadeError> {
+    let names = [config.url.host().to_owned()];
+    let folder = config.data.join("tls");
+    self_made::ensure(&folder, config.domain.as_str(), &names, SystemClock.now().as_secs())
+}
+
+/// Looks daily whether the certificate made here is about to end.
+async fn renew(config: Arc<Config>, tls: Tls) {
+    let mut daily = tokio::time::interval(Duration::from_secs(86_400));
+    while config.tls.is_none() {
+        daily.tick().await;
+        let renewed = self_made_certificate(&config).map_err(ServeError::from);
+        let reloaded = renewed.and_then(|made| if made.new_certificate { Ok(tls.reload()?) } else { Ok(()) });
+        if let Err(error) = reloaded {
+            tracing::error!(%error, "the certificate could not be renewed");
+        }
+    }
+}
+
+enum Told {
+    Stop,
+    Reload,
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) -> Told {
+        tokio::select! {
+            _ = self.terminate.recv() => Told::Stop,
+            _ = self.interrupt.recv() => Told::Stop,
+            _ = self.hang_up.recv() => Told::Reload,
+        }
+    }
+}
