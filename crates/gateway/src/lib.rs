@@ -12,11 +12,15 @@
 //! turns its sign-in into a `SignInAttempt`, the handover, and [`relay`].
 
 pub mod drive;
-pub mod http;
+mod http;
 mod imap;
 mod relay;
 mod upstream;
 
+pub use http::{
+    HttpDoor,
+    body::{Body, BodyError},
+};
 pub use imap::{ImapDoor, MasterUser};
 pub use upstream::{NotAnUpstream, Upstream};
 

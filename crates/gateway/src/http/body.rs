@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Empty, combinators::UnsyncBoxBody};
+use http_body_util::{BodyExt, Empty, Full, combinators::UnsyncBoxBody};
 
 /// Why a body breaks off. Hyper then cuts the connection, so that no client
 /// takes a part for the whole.
@@ -13,7 +13,12 @@ pub type BodyError = Box<dyn Error + Send + Sync>;
 pub type Body = UnsyncBoxBody<Bytes, BodyError>;
 
 pub(crate) fn empty() -> Body {
-    Empty::new().map_err(|never| match never {}).boxed_unsync()
+    from_body(Empty::new())
+}
+
+/// A sentence for people who see answers.
+pub(super) fn text(text: &str) -> Body {
+    from_body(Full::from(format!("{text}\n")))
 }
 
 pub(crate) fn from_body<B>(body: B) -> Body

@@ -1,3 +1,218 @@
-//! The HTTP door.
+//! The HTTP door: Basic (RFC 7617) in front of a server of calendars, contacts
+//! or files, or of the embedded drive.
 
-pub mod body;
+pub(crate) mod body;
+mod forward;
+mod headers;
+mod response_policy;
+mod strict;
+mod turn;
+
+use std::{convert::Infallible, pin::pin, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use authority::{Door, Grant, Secret};
+use front::{Connection, Peer, Service};
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header, request::Parts};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use keeper::{Fenced, Holder, Keeper, LiveSession, SignIn, SignInAttempt, TurnedAway};
+
+use self::{
+    body::Body,
+    forward::Forward,
+    headers::Asking,
+    turn::{Flushing, Turn},
+};
+use crate::{Upstream, drive::Drive};
+
+/// The head of a request comes within this, also of the next one on a
+/// connection that is kept open.
+const HEAD: Duration = Duration::from_secs(60);
+/// When to try again after an outage, in seconds.
+const RETRY_AFTER: HeaderValue = HeaderValue::from_static("10");
+
+/// An HTTP door.
+pub struct HttpDoor {
+    keeper: Arc<Keeper>,
+    door: Door,
+    behind: Behind,
+    challenge: HeaderValue,
+    portal: Box<str>,
+}
+
+/// Who answers once somebody has signed in.
+enum Behind {
+    Server { forward: Box<Forward>, user_header: HeaderName },
+    Drive(Arc<Drive>),
+}
+
+/// Who speaks on a connection.
+#[derive(Clone, Copy)]
+struct Caller {
+    peer: Peer,
+    encrypted: bool,
+}
+
+impl HttpDoor {
+    /// A door that forwards to `upstream`, which learns from `user_header` who
+    /// is signed in; `portal` is where people make app passwords.
+    pub fn forwarding(
+        keeper: Arc<Keeper>,
+        door: Door,
+        upstream: Upstream,
+        user_header: HeaderName,
+        portal: &str,
+    ) -> Self {
+        Self::new(keeper, door, Behind::Server { forward: Box::new(Forward::new(upstream)), user_header }, portal)
+    }
+
+    /// A door to the embedded drive.
+    pub fn drive(keeper: Arc<Keeper>, door: Door, drive: Arc<Drive>, portal: &str) -> Self {
+        Self::new(keeper, door, Behind::Drive(drive), portal)
+    }
+
+    fn new(keeper: Arc<Keeper>, door: Door, behind: Behind, portal: &str) -> Self {
+        // The door's name, which the configuration holds to plain letters.
+        let realm: String = door.name.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_')).collect();
+        let challenge = HeaderValue::try_from(format!("Basic realm=\"{realm}\", charset=\"UTF-8\""))
+            .expect("letters, digits, spaces and quotes are fit for a header");
+        Self { keeper, door, behind, challenge, portal: portal.into() }
+    }
+
+    /// How long the server behind may take to begin its answer, instead of 60 seconds.
+    #[must_use]
+    pub fn with_head_timeout(mut self, head: Duration) -> Self {
+        if let Behind::Server { forward, user_header } = self.behind {
+            self.behind = Behind::Server { forward: Box::new(forward.with_head_timeout(head)), user_header };
+        }
+        self
+    }
+
+    /// The path of every request, top to bottom.
+    async fn answer(&self, request: Request<Incoming>, caller: Caller, turn: &Turn) -> Response<Body> {
+        turn.comes().await;
+        let (mut parts, body) = request.into_parts();
+        let mut answer = match self.admit(&mut parts, caller).await {
+            Err(refused) => refused,
+            Ok((grant, session)) => {
+                turn.take(session);
+                let answer = self.fetch(Request::from_parts(parts, body), caller, &grant).await;
+                answer.map(|body| turn.last(body))
+            }
+        };
+        response_policy::apply(answer.headers_mut());
+        answer
+    }
+
+    /// Lets a request in, or says why not.
+    async fn admit(&self, request: &mut Parts, caller: Caller) -> Result<(Grant, LiveSession), Response<Body>> {
+        strict::check(request).map_err(malformed)?;
+        if response_policy::is_for_a_page(&request.headers) {
+            return Err(saying(StatusCode::FORBIDDEN, &response_policy::is_for_apps(&self.portal)));
+        }
+        request.headers.remove(header::COOKIE);
+        let authorization = request.headers.remove(header::AUTHORIZATION);
+        let credentials = authorization.and_then(|value| protocols::http::basic(value.as_bytes()).ok());
+        let Some(credentials) = credentials else { return Err(self.challenge()) };
+        let secret = Secret::new(credentials.password.to_string());
+        let attempt = SignInAttempt {
+            login: &credentials.authcid,
+            acting_as: None,
+            secret: &secret,
+            door: &self.door,
+            from: caller.peer.address,
+        };
+        match self.keeper.sign_in(attempt).await {
+            SignIn::Admitted(grant, session) => Ok((grant, session)),
+            SignIn::Refused(TurnedAway::Refused) => Err(self.challenge()),
+            SignIn::Refused(TurnedAway::OutOfScope) => {
+                let text = format!("This app password does not open this. Make one that does: {}", self.portal);
+                Err(saying(StatusCode::FORBIDDEN, &text))
+            }
+            SignIn::Unavailable => Err(try_later()),
+        }
+    }
+
+    /// The answer of what is behind.
+    async fn fetch(&self, request: Request<Incoming>, caller: Caller, grant: &Grant) -> Response<Body> {
+        match &self.behind {
+            Behind::Drive(drive) => drive.answer(&grant.account().to_string(), request).await,
+            Behind::Server { forward, user_header } => {
+                let login = grant.login().as_str();
+                let asking = Asking { login, user_header, peer: caller.peer, encrypted: caller.encrypted };
+                forward.send(request, &asking).await.unwrap_or_else(|error| {
+                    tracing::error!(door = %self.door.name, upstream = %forward.upstream(), %error,
+                        "a request could not be answered");
+                    try_later()
+                })
+            }
+        }
+    }
+
+    /// The one refusal: nothing in it says why.
+    fn challenge(&self) -> Response<Body> {
+        let mut answer = saying(StatusCode::UNAUTHORIZED, &crate::refusal(&self.portal));
+        answer.headers_mut().insert(header::WWW_AUTHENTICATE, self.challenge.clone());
+        answer
+    }
+}
+
+fn saying(status: StatusCode, text: &str) -> Response<Body> {
+    let mut answer = Response::new(body::text(text));
+    *answer.status_mut() = status;
+    answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    answer
+}
+
+/// An outage is never "wrong password": 503 makes apps wait.
+fn try_later() -> Response<Body> {
+    let mut answer = saying(StatusCode::SERVICE_UNAVAILABLE, crate::TRY_LATER);
+    answer.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
+    answer
+}
+
+/// What comes next on the connection may not be what it seems.
+fn malformed(status: StatusCode) -> Response<Body> {
+    let mut answer = saying(status, "This request is not one that is answered here.");
+    answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    answer
+}
+
+#[async_trait]
+impl Service for HttpDoor {
+    async fn serve(&self, connection: Connection) {
+        let Connection { stream, peer, shutdown, .. } = connection;
+        let caller = Caller { peer, encrypted: stream.is_encrypted() };
+        let holder = Holder::default();
+        let turn = Turn::new(holder.clone());
+        let io = Flushing::new(Fenced::new(stream, holder), turn.clone());
+        let answering = service_fn(async |request| Ok::<_, Infallible>(self.answer(request, caller, &turn).await));
+        let mut serving = pin!(
+            http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(HEAD)
+                .max_header_size(strict::MAX_HEAD)
+                .serve_connection(TokioIo::new(io), answering)
+        );
+        let mut stopping = false;
+        let over = async {
+            loop {
+                tokio::select! {
+                    over = serving.as_mut() => return over,
+                    () = shutdown.requested(), if !stopping => {
+                        stopping = true;
+                        serving.as_mut().graceful_shutdown();
+                    }
+                }
+            }
+        };
+        tokio::select! {
+            over = over => if let Err(error) = over {
+                tracing::debug!(door = %self.door.name, %error, "the connection broke");
+            },
+            // Dropped where it stands, with the request it is under.
+            () = turn.is_cut_short() => {}
+        }
+    }
+}
