@@ -3,10 +3,12 @@
 
 pub(crate) mod body;
 mod forward;
+mod framing;
 mod headers;
 mod response_policy;
 mod strict;
 mod turn;
+mod watched;
 
 use std::{convert::Infallible, pin::pin, sync::Arc, time::Duration};
 
@@ -21,8 +23,10 @@ use keeper::{Fenced, Holder, Keeper, LiveSession, SignIn, SignInAttempt, TurnedA
 use self::{
     body::Body,
     forward::Forward,
+    framing::{Follower, Framing, Seen},
     headers::Asking,
-    turn::{Flushing, Turn},
+    turn::Turn,
+    watched::Watched,
 };
 use crate::{Upstream, drive::Drive};
 
@@ -52,6 +56,13 @@ enum Behind {
 struct Caller {
     peer: Peer,
     encrypted: bool,
+}
+
+/// What the requests of a connection share.
+struct Shared {
+    caller: Caller,
+    seen: Seen,
+    turn: Turn,
 }
 
 impl HttpDoor {
@@ -90,14 +101,15 @@ impl HttpDoor {
     }
 
     /// The path of every request, top to bottom.
-    async fn answer(&self, request: Request<Incoming>, caller: Caller, turn: &Turn) -> Response<Body> {
+    async fn answer(&self, request: Request<Incoming>, connection: &Shared) -> Response<Body> {
+        let Shared { caller, seen, turn } = connection;
         turn.comes().await;
         let (mut parts, body) = request.into_parts();
-        let mut answer = match self.admit(&mut parts, caller).await {
+        let mut answer = match self.admit(&mut parts, seen.next(), *caller).await {
             Err(refused) => refused,
             Ok((grant, session)) => {
                 turn.take(session);
-                let answer = self.fetch(Request::from_parts(parts, body), caller, &grant).await;
+                let answer = self.fetch(Request::from_parts(parts, body), *caller, &grant).await;
                 answer.map(|body| turn.last(body))
             }
         };
@@ -106,8 +118,13 @@ impl HttpDoor {
     }
 
     /// Lets a request in, or says why not.
-    async fn admit(&self, request: &mut Parts, caller: Caller) -> Result<(Grant, LiveSession), Response<Body>> {
-        strict::check(request).map_err(malformed)?;
+    async fn admit(
+        &self,
+        request: &mut Parts,
+        framing: Framing,
+        caller: Caller,
+    ) -> Result<(Grant, LiveSession), Response<Body>> {
+        strict::check(request, framing).map_err(malformed)?;
         if response_policy::is_for_a_page(&request.headers) {
             return Err(saying(StatusCode::FORBIDDEN, &response_policy::is_for_apps(&self.portal)));
         }
@@ -185,9 +202,9 @@ impl Service for HttpDoor {
         let Connection { stream, peer, shutdown, .. } = connection;
         let caller = Caller { peer, encrypted: stream.is_encrypted() };
         let holder = Holder::default();
-        let turn = Turn::new(holder.clone());
-        let io = Flushing::new(Fenced::new(stream, holder), turn.clone());
-        let answering = service_fn(async |request| Ok::<_, Infallible>(self.answer(request, caller, &turn).await));
+        let shared = Shared { caller, seen: Seen::default(), turn: Turn::new(holder.clone()) };
+        let io = Watched::new(Fenced::new(stream, holder), Follower::new(shared.seen.clone()), shared.turn.clone());
+        let answering = service_fn(async |request| Ok::<_, Infallible>(self.answer(request, &shared).await));
         let mut serving = pin!(
             http1::Builder::new()
                 .timer(TokioTimer::new())
@@ -212,7 +229,7 @@ impl Service for HttpDoor {
                 tracing::debug!(door = %self.door.name, %error, "the connection broke");
             },
             // Dropped where it stands, with the request it is under.
-            () = turn.is_cut_short() => {}
+            () = shared.turn.is_cut_short() => {}
         }
     }
 }

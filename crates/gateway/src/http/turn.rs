@@ -7,22 +7,18 @@
 
 use std::{
     future::pending,
-    io,
     pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use keeper::{Holder, LiveSession};
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    sync::watch,
-};
+use tokio::sync::watch;
 
 use super::body::{Body, BodyError, from_body};
 
@@ -79,7 +75,8 @@ impl Turn {
         }
     }
 
-    fn flushed(&self) {
+    /// All that was written has left.
+    pub(super) fn flushed(&self) {
         if self.0.done.swap(false, Ordering::AcqRel) {
             // First the connection, then the session: its end closes the gate.
             self.0.holder.release();
@@ -115,51 +112,5 @@ impl http_body::Body for Last {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
-    }
-}
-
-/// A connection that tells when it has been flushed.
-pub(super) struct Flushing<S> {
-    io: S,
-    turn: Turn,
-}
-
-impl<S> Flushing<S> {
-    pub(super) fn new(io: S, turn: Turn) -> Self {
-        Self { io, turn }
-    }
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Flushing<S> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_read(cx, buf)
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Flushing<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(cx, buf)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write_vectored(cx, bufs)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(Pin::new(&mut self.io).poll_flush(cx))?;
-        self.turn.flushed();
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
     }
 }

@@ -1,0 +1,11 @@
+//! The doors, as apps meet them: real sockets, a real keeper, and servers behind
+//! that misbehave as no real one could be made to.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends where it fails")]
+
+mod asking;
+mod behind;
+mod http_forward;
+mod http_sessions;
+mod http_sign_in;
+mod world;
