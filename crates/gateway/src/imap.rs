@@ -13,8 +13,9 @@ use protocols::{
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    time::timeout,
+    time::{Instant, timeout, timeout_at},
 };
+use zeroize::Zeroizing;
 
 use crate::{
     Upstream,
@@ -23,6 +24,8 @@ use crate::{
 
 /// A client says something within this before it is signed in, or goes.
 const SILENCE: Duration = Duration::from_secs(60);
+/// However much it says: one octet a minute would hold a connection for ever.
+const DIALOGUE: Duration = Duration::from_secs(300);
 /// The server behind takes a session over within this, or is taken to be down.
 const HANDOVER: Duration = Duration::from_secs(15);
 /// A last word is said within this, or not at all.
@@ -44,6 +47,7 @@ pub struct ImapDoor {
     door: Door,
     upstream: Upstream,
     master: MasterUser,
+    handover: Duration,
     /// What every refused client is told.
     refusal: Box<str>,
 }
@@ -61,7 +65,13 @@ impl ImapDoor {
     /// A door that hands its sessions to `upstream`; `portal` is where people
     /// make app passwords.
     pub fn new(keeper: Arc<Keeper>, door: Door, upstream: Upstream, master: MasterUser, portal: &str) -> Self {
-        Self { keeper, door, upstream, master, refusal: crate::refusal(portal).into() }
+        Self { keeper, door, upstream, master, handover: HANDOVER, refusal: crate::refusal(portal).into() }
+    }
+
+    /// How long the server behind may take to take a session over, instead of 15 seconds.
+    #[must_use]
+    pub fn with_handover_timeout(self, handover: Duration) -> Self {
+        Self { handover, ..self }
     }
 
     /// The dialogue. `None` when the connection is over without a session.
@@ -77,6 +87,7 @@ impl ImapDoor {
             (false, tls) => Transport::Plain { starttls: tls.is_some() },
         };
         let mut server = Server::new(transport);
+        let end = Instant::now() + DIALOGUE;
         say(&mut client, &server.greeting()).await?;
         loop {
             while let Some(event) = server.next_event() {
@@ -88,7 +99,8 @@ impl ImapDoor {
                         server.tls_started();
                     }
                     Event::SignIn(credentials) => match self.sign_in(credentials, peer).await {
-                        SignIn::Admitted(grant, session) => match self.hand_over(&grant).await {
+                        SignIn::Admitted(grant, session) => match self.hand_over(&grant, &session).await {
+                            Err(HandoverFailed::Ended) => return Ok(None),
                             Ok((upstream, ready)) => {
                                 let Some(admitted) = server.admit(&ready.capabilities) else { return Ok(None) };
                                 return Ok(Some(Standing {
@@ -114,9 +126,10 @@ impl ImapDoor {
                     }
                 }
             }
-            let mut octets = [0; 1024];
+            // A password may be among them.
+            let mut octets = Zeroizing::new([0; 1024]);
             let heard = tokio::select! {
-                heard = timeout(SILENCE, client.read(&mut octets)) => heard,
+                heard = timeout_at(end.min(Instant::now() + SILENCE), client.read(&mut *octets)) => heard,
                 () = shutdown.requested() => {
                     say(&mut client, &server.bye("The server is being restarted.")).await?;
                     continue;
@@ -143,7 +156,7 @@ impl ImapDoor {
         self.keeper.sign_in(attempt).await
     }
 
-    async fn hand_over(&self, grant: &Grant) -> Result<(Stream, client::Ready), HandoverFailed> {
+    async fn hand_over(&self, grant: &Grant, session: &LiveSession) -> Result<(Stream, client::Ready), HandoverFailed> {
         let MasterUser { login, password } = &self.master;
         let mut client = client::Client::new(grant.login().as_str(), login, password.expose())?;
         let handing_over = async {
@@ -163,7 +176,10 @@ impl ImapDoor {
                 }
             }
         };
-        timeout(HANDOVER, handing_over).await.unwrap_or(Err(HandoverFailed::Late))
+        tokio::select! {
+            handed_over = timeout(self.handover, handing_over) => handed_over.unwrap_or(Err(HandoverFailed::Late)),
+            () = session.ended() => Err(HandoverFailed::Ended),
+        }
     }
 }
 
@@ -178,6 +194,8 @@ enum HandoverFailed {
     Name(#[from] protocols::sasl::SaslError),
     #[error("the server behind did not take the session over in time: look at its load and its log")]
     Late,
+    #[error("the session was ended meanwhile")]
+    Ended,
 }
 
 #[async_trait]

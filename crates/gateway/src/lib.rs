@@ -1,15 +1,21 @@
 //! The doors: each speaks its protocol with the app, asks the keeper, hands the
-//! session to the server behind and relays it.
+//! session to the server behind and relays it; and the [`drive`], which is its
+//! own server behind.
 //!
-//! **What it is.** [`ImapDoor`], a `front::Service`. The parsing is `protocols`',
-//! the decision the keeper's; what is left here is IO, time-outs and the order
-//! of steps.
+//! **What it is.** [`ImapDoor`] and [`HttpDoor`], each a `front::Service`. The
+//! parsing is `protocols`' and hyper's, the decision the keeper's; what is left
+//! here is IO, time-outs, the order of steps, and what passes between an app and
+//! the server behind: which headers, whose name, and nothing after a revocation.
 //!
 //! **What it is not.** It has no rule of its own about who comes in, and keeps
 //! nothing of what passes.
 //!
-//! **To add a door:** the decoder and encoder in `protocols`, a file here that
-//! turns its sign-in into a `SignInAttempt`, the handover, and [`relay`].
+//! - To add a door: the decoder and encoder in `protocols`, a file here that
+//!   turns its sign-in into a `SignInAttempt`, the handover, and `relay`.
+//! - To add a header that servers behind believe: `http/headers.rs`.
+//! - What browsers are told and refused: `http/response_policy.rs`.
+//! - The wall around a folder: `drive/folder.rs`; every call in it starts from
+//!   an open folder and follows no link. Keep it so.
 
 pub mod drive;
 mod http;

@@ -45,9 +45,10 @@ impl Way {
         Self { kept: first, ..Self::default() }
     }
 
-    /// True if the sink is behind: a word of ours would land within the bytes it lacks.
+    /// True if the sink is behind: a word of ours would land within the bytes
+    /// that it lacks, or push on those that TLS still holds.
     pub(crate) fn is_behind(&self) -> bool {
-        !self.kept.is_empty()
+        self.unflushed || !self.kept.is_empty()
     }
 
     fn poll<R, W>(&mut self, cx: &mut Context<'_>, source: &mut R, sink: &mut W) -> Poll<io::Result<()>>

@@ -8,4 +8,7 @@ mod behind;
 mod http_forward;
 mod http_sessions;
 mod http_sign_in;
+mod imap;
+mod imap_behind;
+mod imap_client;
 mod world;
