@@ -1,1 +1,143 @@
-//! portal
+//! The pages that people see: sign-in, *Password & Security*, *App-specific
+//! passwords*.
+//!
+//! **What it is.** Server-rendered HTML that works without JavaScript, under a
+//! policy that allows no script but its own. Every GET is inert: what changes
+//! something is a POST with the session's token.
+//!
+//! **What it is not.** It decides nothing and keeps nothing but who sits at
+//! which browser: what an owner may do is in the keeper's types. It shares its
+//! origin with no data of anybody.
+//!
+//! **To add a page:** a template, a file in `pages` with its handlers, its routes
+//! in [`Portal::new`]. A handler that needs somebody takes [`pages::SignedIn`];
+//! one that changes something takes its form through [`pages::Sent`].
+
+mod origin;
+mod pages;
+mod session;
+mod words;
+
+use std::{future::Future, net::IpAddr, sync::Arc, time::Duration};
+
+use authority::Door;
+use axum::{Router, body::Body};
+use http::{HeaderValue, Request, header};
+use hyper_util::{rt::TokioIo, rt::TokioTimer, service::TowerToHyperService};
+use ipnet::IpNet;
+use keeper::Keeper;
+use rand_core::CryptoRng;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tower::ServiceExt;
+
+use session::Sessions;
+
+/// How the portal is reached, and what it tells of the doors.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Its origin, as `https://id.example.org`.
+    pub url: String,
+    /// The site's name on every page.
+    pub site: String,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Whether passwords made here work in one app only.
+    pub lock: authority::LockMode,
+    /// Where apps come in.
+    pub doors: Vec<DoorHelp>,
+}
+
+/// A door and what has to be typed into an app to find it.
+#[derive(Clone, Debug)]
+pub struct DoorHelp {
+    /// The door.
+    pub door: Door,
+    /// "Mail (IMAP)".
+    pub title: String,
+    /// "id.example.org, port 993, SSL/TLS".
+    pub address: String,
+}
+
+/// Who is at the other end of the connection: put into each request by
+/// [`Portal::serve_connection`].
+#[derive(Clone, Copy, Debug)]
+pub struct Caller(pub IpAddr);
+
+/// What all pages share.
+struct Shared {
+    keeper: Arc<Keeper>,
+    settings: Settings,
+    sessions: Sessions,
+}
+
+/// The portal.
+#[derive(Clone)]
+pub struct Portal {
+    router: Router,
+}
+
+impl Portal {
+    /// Pages over this keeper. Cookies are drawn from `random`.
+    pub fn new(keeper: Arc<Keeper>, settings: Settings, random: Box<dyn CryptoRng + Send>) -> Self {
+        let hsts = settings.url.starts_with("https://") && !settings.url.starts_with("https://localhost");
+        let shared = Arc::new(Shared { keeper, settings, sessions: Sessions::new(random) });
+        let router = pages::routes(shared).layer(axum::middleware::map_response(
+            move |mut response: http::Response<Body>| async move {
+                guard(response.headers_mut(), hsts);
+                response
+            },
+        ));
+        Self { router }
+    }
+
+    /// The pages as a service of requests that carry a [`Caller`].
+    pub fn router(&self) -> Router {
+        self.router.clone()
+    }
+
+    /// Serves one connection until it ends, or until `drain` asks it to.
+    pub async fn serve_connection<IO>(&self, io: IO, peer: IpAddr, drain: impl Future<Output = ()>)
+    where
+        IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let router = self.router.clone().map_request(move |mut request: Request<hyper::body::Incoming>| {
+            request.extensions_mut().insert(Caller(peer));
+            request.map(Body::new)
+        });
+        let mut http = hyper::server::conn::http1::Builder::new();
+        http.timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(30)).max_buf_size(64 * 1024);
+        let serving = http.serve_connection(TokioIo::new(io), TowerToHyperService::new(router));
+        tokio::pin!(serving, drain);
+        let ended = tokio::select! {
+            ended = &mut serving => ended,
+            () = &mut drain => {
+                serving.as_mut().graceful_shutdown();
+                serving.await
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(%error, "a connection to the portal broke");
+        }
+    }
+}
+
+/// What every answer carries. No script, style or frame but our own; no page is
+/// kept by a browser that somebody else may use next.
+fn guard(headers: &mut http::HeaderMap, hsts: bool) {
+    const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; \
+                          form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+    let mut set = |name: &'static str, value| {
+        headers.insert(name, HeaderValue::from_static(value));
+    };
+    set("content-security-policy", POLICY);
+    set("x-content-type-options", "nosniff");
+    // Not no-referrer: browsers would then send "Origin: null" with our own forms.
+    set("referrer-policy", "same-origin");
+    set("cross-origin-opener-policy", "same-origin");
+    set("cross-origin-resource-policy", "same-origin");
+    set("x-frame-options", "DENY");
+    if hsts {
+        set("strict-transport-security", "max-age=31536000");
+    }
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+}
