@@ -12,6 +12,8 @@ mod cli;
 mod config;
 mod control;
 mod data;
+mod doctor;
+mod endpoints;
 mod init;
 mod serve;
 mod terminal;
@@ -96,7 +98,12 @@ async fn run(cli: Cli) -> Result<(), Failure> {
             return Ok(());
         }
         Verb::Serve => return serve(config()?).await,
-        Verb::Doctor => todo!(),
+        Verb::Doctor => {
+            let findings = doctor::examine(&everywhere.config.clone().unwrap_or_else(default_config)).await;
+            let well = findings.iter().all(doctor::Finding::is_bearable);
+            terminal::print(&serde_json::json!(findings), json, &["check", "verdict", "found", "remedy"]);
+            return if well { Ok(()) } else { Err(Failure::refused("not all is well: see the remedies")) };
+        }
         Verb::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "postern", &mut std::io::stdout());
             return Ok(());

@@ -2,16 +2,15 @@
 
 use std::{io, sync::Arc, time::Duration};
 
-use authority::{Door, Protocol, Scope};
-use front::{Address, BindError, Endpoint, Limits, Security, Server, Service, Shutdown, Tls, self_made};
-use gateway::{ImapDoor, MasterUser};
-use keeper::{Clock, Keeper, SystemClock};
+use front::{BindError, Server, Shutdown, Tls, self_made};
+use keeper::{Clock, SystemClock};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::{
-    config::{Config, ConfigError, Gateway, Service as Spoken},
+    config::{Config, ConfigError},
     control::socket::{self, Control},
     data::{self, DataError},
+    endpoints::endpoints,
 };
 
 /// Why the server does not start.
@@ -29,6 +28,8 @@ pub(crate) enum ServeError {
     Bind(#[from] BindError),
     #[error("the control socket cannot be made: {0}: check the data folder")]
     Control(io::Error),
+    #[error("the drive's folder cannot be used: {0}: check data/drive")]
+    Drive(io::Error),
     #[error("signals cannot be heard: {0}")]
     Signals(io::Error),
 }
@@ -73,58 +74,6 @@ pub(crate) async fn serve(config: Config) -> Result<(), ServeError> {
         tracing::warn!(%error, "the last second of uses and refusals is lost");
     }
     Ok(())
-}
-
-/// What is listened on, and who answers there.
-fn endpoints(
-    config: &Config,
-    keeper: &Arc<Keeper>,
-    tls: &Tls,
-) -> Result<Vec<(Endpoint, Arc<dyn Service>)>, ServeError> {
-    let mut all: Vec<(Endpoint, Arc<dyn Service>)> = Vec::new();
-    for gateway in &config.gateway {
-        let at = |address: &Address, security| Endpoint {
-            name: gateway.name.clone(),
-            address: address.clone(),
-            security,
-            proxy_from: gateway.proxy_protocol_from.clone(),
-            limits: Limits::default(),
-        };
-        let (service, alpn) = service(config, keeper, gateway)?;
-        let tls = tls.with_alpn(&[alpn]);
-        for address in &gateway.listen {
-            all.push((at(address, Security::Implicit(tls.clone())), service.clone()));
-        }
-        for address in &gateway.listen_starttls {
-            all.push((at(address, Security::StartTls(tls.clone())), service.clone()));
-        }
-    }
-    Ok(all)
-}
-
-fn service(
-    config: &Config,
-    keeper: &Arc<Keeper>,
-    gateway: &Gateway,
-) -> Result<(Arc<dyn Service>, &'static str), ServeError> {
-    let door = door(gateway);
-    let portal = config.url.to_string();
-    Ok(match &gateway.service {
-        Spoken::Imap { login, password } => {
-            let master = MasterUser { login: login.clone(), password: password.read()? };
-            (Arc::new(ImapDoor::new(keeper.clone(), door, gateway.upstream.clone(), master, &portal)), "imap")
-        }
-        Spoken::Http { .. } => todo!(),
-    })
-}
-
-/// What it takes to pass at a gateway.
-pub(crate) fn door(gateway: &Gateway) -> Door {
-    let (protocol, needs) = match &gateway.service {
-        Spoken::Imap { .. } => (Protocol::Imap, [Scope::Full(authority::Area::Mail)].into_iter().collect()),
-        Spoken::Http { data, .. } => (Protocol::Http, data.clone()),
-    };
-    Door { name: gateway.name.as_str().into(), protocol, needs }
 }
 
 /// The certificate: the site's own, or one under a CA made here.

@@ -11,6 +11,7 @@ use std::{
 use authority::{Cutoff, Domain, LockMode, Scopes, Secret};
 use front::Address;
 use gateway::Upstream;
+use http::HeaderName;
 use ipnet::IpNet;
 use serde::Deserialize;
 
@@ -120,7 +121,7 @@ pub(crate) enum Service {
     /// HTTP with Basic, handed over by a header.
     Http {
         /// The header that names the person.
-        user_header: String,
+        user_header: HeaderName,
         /// What it takes to pass; all of them.
         data: Scopes,
     },
@@ -174,7 +175,7 @@ struct RawHandover {
     login: Option<String>,
     password_file: Option<PathBuf>,
     #[serde(default, deserialize_with = "values::header")]
-    user: Option<String>,
+    user: Option<HeaderName>,
 }
 
 impl TryFrom<RawGateway> for Gateway {

@@ -5,6 +5,7 @@ use std::{fmt, net::IpAddr, path::PathBuf, str::FromStr, time::Duration};
 
 use authority::{Cutoff, LockMode, Scopes};
 use front::Address;
+use http::HeaderName;
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, de::Error};
 
@@ -181,13 +182,10 @@ pub(super) fn handover<'de, D: Deserializer<'de>>(d: D) -> Result<HandoverKind, 
     }
 }
 
-pub(super) fn header<'de, D: Deserializer<'de>>(d: D) -> Result<Option<String>, D::Error> {
+pub(super) fn header<'de, D: Deserializer<'de>>(d: D) -> Result<Option<HeaderName>, D::Error> {
     let name = String::deserialize(d)?;
-    let token = |c: char| c.is_ascii_alphanumeric() || c == '-';
-    if name.is_empty() || !name.chars().all(token) {
-        return Err(D::Error::custom(format!("{name:?} is no header: write X-Remote-User or the like")));
-    }
-    Ok(Some(name))
+    let no = |_| D::Error::custom(format!("{name:?} is no header: write X-Remote-User or the like"));
+    name.parse().map(Some).map_err(no)
 }
 
 pub(super) fn whole_site<'de, D: Deserializer<'de>>(d: D) -> Result<Option<()>, D::Error> {

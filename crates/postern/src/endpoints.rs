@@ -1,0 +1,149 @@
+//! What is listened on, and who answers there.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use authority::{Area, Door, Protocol, Scope};
+use front::{Address, Connection, Endpoint, Limits, Security, Service, Tls};
+use gateway::{HttpDoor, ImapDoor, MasterUser, drive::Drive};
+use ipnet::IpNet;
+use keeper::Keeper;
+use portal::{DoorHelp, Portal, Settings};
+
+use crate::{
+    config::{Config, Gateway, Service as Spoken},
+    data::randomness,
+    serve::ServeError,
+};
+
+/// An endpoint and its service.
+type Answered = (Endpoint, Arc<dyn Service>);
+
+/// All of a site.
+pub(crate) fn endpoints(config: &Config, keeper: &Arc<Keeper>, tls: &Tls) -> Result<Vec<Answered>, ServeError> {
+    let mut all = portal(config, keeper, tls);
+    for gateway in &config.gateway {
+        let (service, alpn) = service(config, keeper, gateway)?;
+        let tls = tls.with_alpn(&[alpn]);
+        let mut at = |address: &Address, security| {
+            let endpoint = endpoint(&gateway.name, address, security, &gateway.proxy_protocol_from);
+            all.push((endpoint, service.clone()));
+        };
+        gateway.listen.iter().for_each(|address| at(address, Security::Implicit(tls.clone())));
+        gateway.listen_starttls.iter().for_each(|address| at(address, Security::StartTls(tls.clone())));
+    }
+    if let Some(drive) = &config.drive {
+        let folders = Drive::new(config.data.join("drive"), drive.quota).map_err(ServeError::Drive)?;
+        let door = HttpDoor::drive(keeper.clone(), drive_door(), Arc::new(folders), &config.url.to_string());
+        let service: Arc<dyn Service> = Arc::new(door);
+        let security = Security::Implicit(tls.with_alpn(&["http/1.1"]));
+        for address in &drive.listen {
+            let endpoint = endpoint("drive", address, security.clone(), &drive.proxy_protocol_from);
+            all.push((endpoint, service.clone()));
+        }
+    }
+    Ok(all)
+}
+
+fn endpoint(name: &str, address: &Address, security: Security, proxy_from: &[IpNet]) -> Endpoint {
+    Endpoint {
+        name: name.to_owned(),
+        address: address.clone(),
+        security,
+        proxy_from: proxy_from.to_vec(),
+        limits: Limits::default(),
+    }
+}
+
+fn portal(config: &Config, keeper: &Arc<Keeper>, tls: &Tls) -> Vec<Answered> {
+    let settings = Settings {
+        url: config.url.to_string(),
+        site: config.domain.to_string(),
+        trusted_proxies: config.portal.trusted_proxies.clone(),
+        lock: config.app_passwords.lock,
+        doors: help(config),
+    };
+    let pages = Portal::new(keeper.clone(), settings, Box::new(randomness()));
+    let service: Arc<dyn Service> = Arc::new(Pages(pages));
+    let security = if config.portal.tls { Security::Implicit(tls.with_alpn(&["http/1.1"])) } else { Security::None };
+    let at = |address| (endpoint("portal", address, security.clone(), &[]), service.clone());
+    config.portal.listen.iter().map(at).collect()
+}
+
+struct Pages(Portal);
+
+#[async_trait]
+impl Service for Pages {
+    async fn serve(&self, connection: Connection) {
+        let Connection { stream, peer, shutdown, .. } = connection;
+        self.0.serve_connection(stream, peer.address, shutdown.requested()).await;
+    }
+}
+
+fn service(
+    config: &Config,
+    keeper: &Arc<Keeper>,
+    gateway: &Gateway,
+) -> Result<(Arc<dyn Service>, &'static str), ServeError> {
+    let (keeper, door, upstream) = (keeper.clone(), door(gateway), gateway.upstream.clone());
+    let portal = config.url.to_string();
+    Ok(match &gateway.service {
+        Spoken::Imap { login, password } => {
+            let master = MasterUser { login: login.clone(), password: password.read()? };
+            (Arc::new(ImapDoor::new(keeper, door, upstream, master, &portal)), "imap")
+        }
+        Spoken::Http { user_header, .. } => {
+            (Arc::new(HttpDoor::forwarding(keeper, door, upstream, user_header.clone(), &portal)), "http/1.1")
+        }
+    })
+}
+
+/// What it takes to pass at a gateway.
+fn door(gateway: &Gateway) -> Door {
+    let (protocol, needs) = match &gateway.service {
+        Spoken::Imap { .. } => (Protocol::Imap, [Scope::Full(Area::Mail)].into_iter().collect()),
+        Spoken::Http { data, .. } => (Protocol::Http, data.clone()),
+    };
+    Door { name: gateway.name.as_str().into(), protocol, needs }
+}
+
+fn drive_door() -> Door {
+    Door { name: "drive".into(), protocol: Protocol::Http, needs: [Scope::Full(Area::Files)].into_iter().collect() }
+}
+
+/// What people type into their apps to find each door.
+fn help(config: &Config) -> Vec<DoorHelp> {
+    let host = config.url.host();
+    let port = |address: &Address| match address {
+        Address::Tcp(address) => Some(address.port()),
+        Address::Unix(_) => None,
+    };
+    let first = |addresses: &[Address]| addresses.iter().find_map(port);
+    let gateway = |gateway: &Gateway| {
+        let (implicit, starttls) = (first(&gateway.listen), first(&gateway.listen_starttls));
+        let (title, address) = match (&gateway.service, implicit, starttls) {
+            (Spoken::Imap { .. }, Some(port), _) => ("Mail (IMAP)", format!("Server {host}, port {port}, SSL/TLS")),
+            (Spoken::Imap { .. }, None, Some(port)) => ("Mail (IMAP)", format!("Server {host}, port {port}, STARTTLS")),
+            (Spoken::Http { data, .. }, Some(port), _) => (dav_title(data), format!("https://{host}:{port}/")),
+            (Spoken::Imap { .. }, None, None) => ("Mail (IMAP)", String::new()),
+            (Spoken::Http { data, .. }, None, _) => (dav_title(data), String::new()),
+        };
+        DoorHelp { door: door(gateway), title: title.to_owned(), address }
+    };
+    let drive = config.drive.iter().map(|drive| DoorHelp {
+        door: drive_door(),
+        title: "Files (WebDAV)".to_owned(),
+        address: first(&drive.listen).map(|port| format!("https://{host}:{port}/")).unwrap_or_default(),
+    });
+    config.gateway.iter().map(gateway).chain(drive).collect()
+}
+
+fn dav_title(data: &authority::Scopes) -> &'static str {
+    let has = |area| data.iter().any(|scope| *scope == Scope::Full(area));
+    match (has(Area::Calendars), has(Area::Contacts)) {
+        (true, true) => "Calendars and contacts",
+        (true, false) => "Calendars (CalDAV)",
+        (false, true) => "Contacts (CardDAV)",
+        (false, false) => "Web service",
+    }
+}
