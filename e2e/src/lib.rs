@@ -1,1 +1,24 @@
-//! e2e
+//! Real servers and real clients, started for a test or for the demo, and gone
+//! with it.
+//!
+//! **What it is.** [`Postern`] is the real binary with a configuration of its own
+//! on free loopback ports; [`Dovecot`] and [`Radicale`] are Debian's, nobody's way
+//! in but Postern's. [`Imap`] speaks to a door over TLS with `openssl s_client`
+//! where a test needs to see every byte.
+//!
+//! **What it is not.** Nothing here stands in for something real.
+
+mod dovecot;
+mod imap;
+mod postern;
+mod process;
+mod radicale;
+
+pub use dovecot::Dovecot;
+pub use imap::Imap;
+pub use postern::{Account, Output, Postern, Site};
+pub use process::{Running, free_port, run, until};
+pub use radicale::Radicale;
+
+/// What the accounts of the tests sign in to the portal with.
+pub const PRIMARY: &str = "correct horse battery staple";

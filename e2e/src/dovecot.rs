@@ -1,0 +1,108 @@
+//! Debian's Dovecot, with one way in: Postern's master user.
+
+use std::{fs, io, process::Command};
+
+use crate::process::{Running, answers, free_port, until};
+
+/// A running Dovecot with mail of its own.
+#[derive(Debug)]
+pub struct Dovecot {
+    running: Running,
+    folder: tempfile::TempDir,
+    /// Where it speaks IMAP, in the clear, on loopback.
+    pub port: u16,
+}
+
+impl Dovecot {
+    /// The master user's password.
+    pub const MASTER: &str = "only-postern-knows-this";
+
+    /// Starts it.
+    ///
+    /// # Errors
+    /// When Dovecot is not installed or does not come up; its log is in the text.
+    pub fn start() -> io::Result<Self> {
+        Self::start_on(free_port()?)
+    }
+
+    /// Starts it on this port.
+    ///
+    /// # Errors
+    /// As for [`Dovecot::start`].
+    pub fn start_on(port: u16) -> io::Result<Self> {
+        let folder = tempfile::Builder::new().prefix("postern-dovecot-").tempdir()?;
+        let path = folder.path();
+        // Dovecot's workers run under another user than root and have to get here.
+        fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
+        let (user, group) = if rustix::process::geteuid().is_root() {
+            ("nobody".to_owned(), "nogroup".to_owned())
+        } else {
+            (name("-un")?, name("-gn")?)
+        };
+        for part in ["run", "state", "mail"] {
+            fs::create_dir(path.join(part))?;
+        }
+        crate::run(Command::new("chown").arg(format!("{user}:{group}")).arg(path.join("mail")))?;
+        fs::write(path.join("master"), format!("postern:{{PLAIN}}{}\n", Self::MASTER))?;
+        let here = path.display();
+        let config = format!(
+            "base_dir = {here}/run\n\
+             state_dir = {here}/state\n\
+             log_path = /dev/stderr\n\
+             protocols = imap\n\
+             listen = 127.0.0.1\n\
+             ssl = no\n\
+             disable_plaintext_auth = no\n\
+             auth_mechanisms = plain\n\
+             default_internal_user = {user}\n\
+             default_internal_group = {group}\n\
+             default_login_user = {user}\n\
+             mail_location = maildir:{here}/mail/%u\n\
+             service anvil {{\n chroot =\n}}\n\
+             service imap-login {{\n chroot =\n inet_listener imap {{\n port = {port}\n }}\n inet_listener imaps {{\n port = 0\n }}\n}}\n\
+             passdb {{\n driver = passwd-file\n master = yes\n args = {here}/master\n}}\n\
+             passdb {{\n driver = passwd-file\n args = /dev/null\n}}\n\
+             userdb {{\n driver = static\n args = uid={user} gid={group} home={here}/mail/%u\n}}\n"
+        );
+        let file = path.join("dovecot.conf");
+        fs::write(&file, config)?;
+        let mut command = Command::new("dovecot");
+        command.arg("-F").arg("-c").arg(&file);
+        let running = Running::start(&mut command, &path.join("log"))?;
+        let dovecot = Self { running, folder, port };
+        until("Dovecot to answer", || answers(port))
+            .map_err(|late| io::Error::other(format!("{late}; it said:\n{}", dovecot.log())))?;
+        Ok(dovecot)
+    }
+
+    /// What it has logged.
+    pub fn log(&self) -> String {
+        self.running.said()
+    }
+
+    /// Puts a message into an INBOX.
+    ///
+    /// # Errors
+    /// When the disk does not take it.
+    pub fn deliver(&self, login: &str, subject: &str) -> io::Result<()> {
+        let inbox = self.folder.path().join("mail").join(login);
+        for part in ["", "cur", "new", "tmp"] {
+            fs::create_dir_all(inbox.join(part))?;
+        }
+        let count = fs::read_dir(inbox.join("new"))?.count();
+        let message = format!(
+            "From: Bob <bob@example.org>\nTo: {login}\nSubject: {subject}\nDate: Tue, 3 Mar 2026 14:05:00 +0000\nMessage-ID: <{count}@example.org>\n\nHello.\n"
+        );
+        fs::write(inbox.join("new").join(format!("1772546700.M{count}.localhost")), message)?;
+        let owner = fs::metadata(self.folder.path().join("mail"))?;
+        let owner =
+            format!("{}:{}", std::os::unix::fs::MetadataExt::uid(&owner), std::os::unix::fs::MetadataExt::gid(&owner));
+        crate::run(Command::new("chown").arg("-R").arg(owner).arg(&inbox))?;
+        Ok(())
+    }
+}
+
+fn name(flag: &str) -> io::Result<String> {
+    let out = Command::new("id").arg(flag).output()?;
+    Ok(String::from_utf8_lossy(&out.stdout).trim().to_owned())
+}

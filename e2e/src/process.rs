@@ -1,0 +1,111 @@
+//! Programs that end with the value that stands for them.
+
+use std::{
+    fs::File,
+    io,
+    net::{Ipv4Addr, TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// A program that was started here. Dropped, it is asked to end, and made to
+/// after five seconds.
+#[derive(Debug)]
+pub struct Running {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Running {
+    /// Starts it with everything it says going to `log`.
+    pub fn start(command: &mut Command, log: &Path) -> io::Result<Self> {
+        let out = File::create(log)?;
+        let child = command.stdin(Stdio::null()).stdout(out.try_clone()?).stderr(out).spawn()?;
+        Ok(Self { child, log: log.to_owned() })
+    }
+
+    /// What it has said so far.
+    pub fn said(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
+        if let Some(pid) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
+            let _ = kill_process(pid, signal);
+        }
+    }
+
+    /// True once it has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(Some(_)))
+    }
+
+    /// Waits for its end, at most ten seconds; its exit status.
+    pub fn wait(&mut self) -> Option<i32> {
+        let ended = until("the program to end", || self.has_ended());
+        ended.ok().and_then(|()| self.child.wait().ok()).and_then(|status| status.code())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Stopped ones hear nothing else.
+        self.signal(Signal::CONT);
+        self.signal(Signal::TERM);
+        if until("the program to end", || self.has_ended()).is_err() {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+}
+
+/// Waits until something is so, at most ten seconds.
+///
+/// # Errors
+/// Says what was waited for.
+pub fn until(what: &str, mut is_so: impl FnMut() -> bool) -> Result<(), String> {
+    for _ in 0..1000 {
+        if is_so() {
+            return Ok(());
+        }
+        #[expect(clippy::disallowed_methods, reason = "other programs tell of their state only when asked")]
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    Err(format!("waited ten seconds for {what}"))
+}
+
+/// A loopback port that nobody listens on.
+///
+/// # Errors
+/// When there is none.
+pub fn free_port() -> io::Result<u16> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+}
+
+pub(crate) fn answers(port: u16) -> bool {
+    TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok()
+}
+
+/// Runs a client to its end, at most a minute: its exit status, and all it said.
+///
+/// # Errors
+/// When it cannot be started.
+pub fn run(command: &mut Command) -> io::Result<(Option<i32>, String)> {
+    let said = tempfile::NamedTempFile::new()?;
+    let mut child = command.stdin(Stdio::null()).stdout(said.reopen()?).stderr(said.reopen()?).spawn()?;
+    let mut rounds = 0;
+    while child.try_wait()?.is_none() {
+        if until("a client", || matches!(child.try_wait(), Ok(Some(_)))).is_err() {
+            rounds += 1;
+            if rounds == 6 {
+                child.kill()?;
+            }
+        }
+    }
+    let status = child.wait()?.code();
+    Ok((status, std::fs::read_to_string(said.path())?))
+}
