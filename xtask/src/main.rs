@@ -1,1 +1,48 @@
-fn main(){}
+//! `cargo xtask demo` shows the whole job, `cargo xtask test` is all that CI
+//! needs. Both install what is missing.
+
+mod demo;
+mod packages;
+mod progress;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Xtask {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Show the whole job with real servers and clients; stays up until Ctrl-C
+    Demo {
+        /// Run it once, and exit 0 or 1
+        #[arg(long)]
+        check: bool,
+    },
+    /// Everything that CI needs: format, lints, tests with real servers and clients
+    Test {
+        /// What is too long for CI as well
+        #[arg(long)]
+        full: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    let done = match Xtask::parse().task {
+        Task::Demo { check } => demo::demo(check),
+        Task::Test { full } => test::test(full),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            progress::tell(&format!("failed: {why}"));
+            ExitCode::FAILURE
+        }
+    }
+}
