@@ -1,0 +1,85 @@
+//! What clients and administrators see when something is missing.
+
+use std::{net::TcpListener, process::Command};
+
+use e2e::{Dovecot, Imap, Postern, Site, free_port, run, until};
+
+const ALICE: &str = "alice@example.org";
+const TRY_LATER: &str = "* BYE [UNAVAILABLE] This service cannot answer right now, try again later.";
+
+fn login(postern: &Postern, secret: &str) -> Vec<String> {
+    let mut imap = Imap::connect(postern.imap, &postern.ca(), false).unwrap();
+    imap.line().unwrap();
+    imap.command("a", &format!("LOGIN alice \"{secret}\"")).unwrap()
+}
+
+#[test]
+fn a_server_behind_that_is_down_is_try_later_and_never_a_wrong_password() {
+    let (imap, dav) = (free_port().unwrap(), free_port().unwrap());
+    let postern = Postern::start(imap, dav).unwrap();
+    postern.account(ALICE).unwrap();
+    let (_, secret) = postern.app_password(ALICE, "mail,calendars,contacts", &[]).unwrap();
+    assert_eq!(login(&postern, &secret), [TRY_LATER]);
+
+    let mut curl = Command::new("curl");
+    curl.args(["--silent", "--include", "--cacert"]).arg(postern.ca());
+    curl.arg("--user").arg(format!("alice:{secret}")).arg(format!("https://localhost:{}/", postern.dav));
+    let (_, said) = run(&mut curl).unwrap();
+    assert!(said.starts_with("HTTP/1.1 503"), "{said}");
+    assert!(said.to_lowercase().contains("retry-after:"), "{said}");
+
+    // It comes back, and so does the service.
+    let _dovecot = Dovecot::start_on(imap).unwrap();
+    assert!(login(&postern, &secret).last().unwrap().starts_with("a OK"));
+}
+
+#[test]
+fn a_handover_that_the_server_behind_refuses_is_try_later() {
+    let dovecot = Dovecot::start().unwrap();
+    let site = Site::new(dovecot.port, 9, "").unwrap();
+    site.write("master.pw", "not the master's\n").unwrap();
+    let postern = site.serve().unwrap();
+    postern.account(ALICE).unwrap();
+    let (_, secret) = postern.app_password(ALICE, "mail", &[]).unwrap();
+    assert_eq!(login(&postern, &secret), [TRY_LATER]);
+    assert!(postern.said().contains("check the master user's name and password"), "{}", postern.said());
+}
+
+#[test]
+fn a_second_server_on_the_same_data_does_not_start() {
+    let mut postern = Postern::start(9, 9).unwrap();
+    let mut second = postern.spawn("second.log").unwrap();
+    assert_eq!(second.wait(), Some(3), "{}", second.said());
+    assert!(!second.said().contains("panicked"), "{}", second.said());
+    assert!(!postern.process().has_ended());
+}
+
+#[test]
+fn a_port_that_is_taken_is_named_and_nothing_is_served() {
+    let site = Site::new(9, 9, "").unwrap();
+    let _taken = TcpListener::bind(("127.0.0.1", site.dav)).unwrap();
+    let mut server = site.spawn("log").unwrap();
+    assert_eq!(server.wait(), Some(1), "{}", server.said());
+    assert!(server.said().contains(&format!("127.0.0.1:{}", site.dav)), "{}", server.said());
+    assert!(!server.said().contains("ready"), "{}", server.said());
+}
+
+#[test]
+fn a_killed_server_keeps_what_was_acknowledged() {
+    let dovecot = Dovecot::start().unwrap();
+    let mut postern = Postern::start(dovecot.port, 9).unwrap();
+    postern.account(ALICE).unwrap();
+    let (revoked, dead) = postern.app_password(ALICE, "mail", &[]).unwrap();
+    let (_, alive) = postern.app_password(ALICE, "mail", &[]).unwrap();
+    assert_eq!(postern.cli(&["app-password", "revoke", &revoked], "").unwrap().status, Some(0));
+    postern.process().signal(rustix::process::Signal::KILL);
+    postern.process().wait();
+
+    let mut again = postern.spawn("again.log").unwrap();
+    until("the server to be back", || again.said().contains("ready")).unwrap();
+    assert!(login(&postern, &alive).last().unwrap().starts_with("a OK"));
+    assert!(login(&postern, &dead).last().unwrap().starts_with("a NO [AUTHENTICATIONFAILED]"));
+    assert_eq!(postern.cli(&["audit", "verify"], "").unwrap().status, Some(0));
+    again.signal(rustix::process::Signal::TERM);
+    assert_eq!(again.wait(), Some(0));
+}

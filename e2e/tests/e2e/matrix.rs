@@ -1,0 +1,115 @@
+//! Who gets in where: every kind and state of a credential at every door.
+
+use std::process::Command;
+
+use e2e::{Imap, PRIMARY, Postern, run};
+
+use crate::World;
+
+const ALICE: &str = "alice@example.org";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Told {
+    /// Let in.
+    In,
+    /// The one refusal.
+    Refused,
+    /// HTTP's 403, for a password that is good and opens something else.
+    OutOfScope,
+}
+
+fn imap(postern: &Postern, starttls: bool, login: &str, secret: &str) -> Told {
+    let port = if starttls { postern.imap_starttls } else { postern.imap };
+    let mut imap = Imap::connect(port, &postern.ca(), starttls).unwrap();
+    // s_client swallows the greeting of a connection that it upgrades itself.
+    if !starttls {
+        assert!(imap.line().unwrap().starts_with("* OK [CAPABILITY"));
+    }
+    let answer = imap.command("a", &format!("LOGIN {login} \"{secret}\"")).unwrap();
+    let last = answer.last().unwrap();
+    let text = format!("Use an app password, not your account password: https://localhost:{}", postern.portal);
+    if last.starts_with("a OK") {
+        return Told::In;
+    }
+    assert_eq!(answer, [format!("* NO [ALERT] {text}"), format!("a NO [AUTHENTICATIONFAILED] {text}")]);
+    Told::Refused
+}
+
+fn http(postern: &Postern, port: u16, login: &str, secret: &str) -> Told {
+    let mut curl = Command::new("curl");
+    curl.args(["--silent", "--include", "--request", "PROPFIND", "--header", "Depth: 0", "--cacert"]).arg(postern.ca());
+    curl.arg("--user").arg(format!("{login}:{secret}")).arg(format!("https://localhost:{port}/"));
+    let (_, said) = run(&mut curl).unwrap();
+    match said.split_whitespace().nth(1).unwrap_or_default() {
+        "207" => Told::In,
+        "401" => {
+            assert!(said.to_lowercase().contains("www-authenticate: basic realm="), "{said}");
+            assert!(said.contains(&format!("https://localhost:{}", postern.portal)), "{said}");
+            Told::Refused
+        }
+        "403" => Told::OutOfScope,
+        other => panic!("{other}: {said}"),
+    }
+}
+
+#[test]
+fn every_credential_at_every_door() {
+    let world = World::start();
+    let postern = &world.postern;
+    for login in [ALICE, "bob@example.org", "carol@example.org"] {
+        postern.account(login).unwrap();
+    }
+    let all = "mail,calendars,contacts,files";
+    let made = |login: &str, scopes: &str| postern.app_password(login, scopes, &[]).unwrap();
+    let everything = made(ALICE, all).1;
+    let only_mail = made(ALICE, "mail").1;
+    let only_dav = made(ALICE, "calendars,contacts").1;
+    let only_calendars = made(ALICE, "calendars").1;
+    let only_files = made(ALICE, "files").1;
+    let (revoked_id, revoked) = made(ALICE, all);
+    assert_eq!(postern.cli(&["app-password", "revoke", &revoked_id], "").unwrap().status, Some(0));
+    let bobs = made("bob@example.org", all).1;
+    let carols = made("carol@example.org", all).1;
+    assert_eq!(postern.cli(&["account", "suspend", "carol"], "").unwrap().status, Some(0));
+
+    use Told::{In, OutOfScope, Refused};
+    // What           login  secret               imap     dav         drive
+    let table: &[(&str, &str, &str, Told, Told, Told)] = &[
+        ("primary", "alice", PRIMARY, Refused, Refused, Refused),
+        ("wrong letters", "alice", "abcd-efgh-ijkl-mnop-qrst-uvwx", Refused, Refused, Refused),
+        ("unknown login", "nobody", &everything, Refused, Refused, Refused),
+        ("all scopes, waiting", "alice", &everything, In, In, In),
+        ("all scopes, in use, by its full name", ALICE, &everything, In, In, In),
+        ("mail only", "alice", &only_mail, In, OutOfScope, OutOfScope),
+        ("calendars and contacts", "alice", &only_dav, Refused, In, OutOfScope),
+        ("calendars without contacts", "alice", &only_calendars, Refused, OutOfScope, OutOfScope),
+        ("files only", "alice", &only_files, Refused, OutOfScope, In),
+        ("revoked", "alice", &revoked, Refused, Refused, Refused),
+        ("somebody else's", "alice", &bobs, Refused, Refused, Refused),
+        ("its own account's", "bob", &bobs, In, In, In),
+        ("of a suspended account", "carol", &carols, Refused, Refused, Refused),
+    ];
+    for (what, login, secret, at_imap, at_dav, at_drive) in table {
+        assert_eq!(imap(postern, false, login, secret), *at_imap, "imap: {what}");
+        assert_eq!(imap(postern, true, login, secret), *at_imap, "imap with STARTTLS: {what}");
+        assert_eq!(http(postern, postern.dav, login, secret), *at_dav, "dav: {what}");
+        assert_eq!(http(postern, postern.drive, login, secret), *at_drive, "drive: {what}");
+    }
+}
+
+/// What time ends: the first hour, and the expiry. Their length is the site's,
+/// and an expiry is an hour at least; so a site where a minute is a second.
+#[test]
+fn a_password_that_was_not_used_in_time_opens_nothing() {
+    let dovecot = e2e::Dovecot::start().unwrap();
+    let site = e2e::Site::new(dovecot.port, 9, "[app_passwords]\nfirst_use_within = \"1s\"\n").unwrap();
+    site.account(ALICE).unwrap();
+    let postern = site.serve().unwrap();
+    let (id, late) = postern.app_password(ALICE, "mail", &[]).unwrap();
+    let expired = || {
+        let shown = postern.cli(&["app-password", "show", &id, "--json"], "").unwrap();
+        shown.json()["state"] == "expired"
+    };
+    e2e::until("the password to expire", expired).unwrap();
+    assert_eq!(imap(&postern, false, "alice", &late), Told::Refused);
+}
