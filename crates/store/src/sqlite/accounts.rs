@@ -193,6 +193,14 @@ pub(super) fn number(db: &Connection, id: AccountId) -> Outcome<Option<i64>> {
     Ok(statement.query_row([id.as_bytes()], |row| row.get(0)).optional()?)
 }
 
+/// [`number`], unless it is suspended or has no second factor.
+pub(super) fn number_if_it_may(db: &Connection, id: AccountId) -> Outcome<Option<i64>> {
+    const SQL: &str = "SELECT no FROM account WHERE id = ?1 AND standing = ?2 AND seed IS NOT NULL";
+    let mut statement = db.prepare_cached(SQL)?;
+    let active = rows::standing(Standing::Active);
+    Ok(statement.query_row(params![id.as_bytes(), active], |row| row.get(0)).optional()?)
+}
+
 fn second_factor(factor: Option<&SecondFactor>) -> (Option<&[u8]>, i64) {
     factor.map_or((None, 0), |factor| (Some(&factor.seed.0), rows::int(factor.last_step)))
 }

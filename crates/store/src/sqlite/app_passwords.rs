@@ -1,6 +1,6 @@
 //! App passwords: looked up, made, ended.
 
-use authority::{AccountId, AppPassword, AppPasswordId, Entry, Event, Standing, Timestamp, Use};
+use authority::{AccountId, AppPassword, AppPasswordId, Entry, Event, Timestamp, Use};
 use keeper::{Digest, Issued, Listed};
 use rusqlite::{Connection, Params, params};
 
@@ -56,11 +56,7 @@ pub(super) fn issue(
     limit: usize,
     entry: &Entry,
 ) -> Outcome<Issued> {
-    let Some(account) = accounts::by_id(write.db, password.account)? else { return Ok(Issued::NotAllowed) };
-    let Some(no) = accounts::number(write.db, account.id)? else { return Ok(Issued::NotAllowed) };
-    if account.standing != Standing::Active || account.second_factor.is_none() {
-        return Ok(Issued::NotAllowed);
-    }
+    let Some(no) = accounts::number_if_it_may(write.db, password.account)? else { return Ok(Issued::NotAllowed) };
     if living(write.db, no, password.created)?.len() >= limit {
         return Ok(Issued::LimitReached);
     }

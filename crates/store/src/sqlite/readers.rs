@@ -21,10 +21,8 @@ pub(super) struct Readers {
 impl Readers {
     pub(super) fn open(path: &Path, count: usize) -> Outcome<Self> {
         let open = || -> Outcome<_> {
-            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-            let db = Connection::open_with_flags(path, flags)?;
-            db.busy_timeout(super::PATIENCE)?;
-            db.execute_batch("PRAGMA trusted_schema = OFF; PRAGMA cache_size = -8192;")?;
+            let db = super::open(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+            db.execute_batch("PRAGMA cache_size = -8192")?;
             Ok(Mutex::new(db))
         };
         Ok(Self { connections: (0..count).map(|_| open()).collect::<Outcome<_>>()?, next: AtomicUsize::new(0) })

@@ -4,7 +4,7 @@
 use std::{io, thread};
 
 use keeper::Stored;
-use rusqlite::Connection;
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
@@ -42,14 +42,8 @@ impl Writer {
         let thread = thread::Builder::new().name("store writer".into()).spawn(move || {
             let mut group: Vec<Box<dyn Intent>> = Vec::with_capacity(GROUP);
             while waiting.blocking_recv_many(&mut group, GROUP) > 0 {
-                let end = chain.end();
-                let committed = commit(&db, &mut chain, &mut group);
-                if committed.is_err() {
-                    chain.go_back_to(end);
-                }
-                for intent in group.drain(..) {
-                    intent.answer(committed.clone());
-                }
+                let outcomes = commit(&db, &mut chain, &mut group);
+                group.drain(..).zip(outcomes).for_each(|(intent, outcome)| intent.answer(outcome));
             }
         })?;
         Ok(Self { queue: Some(queue), thread: Some(thread) })
@@ -60,11 +54,11 @@ impl Writer {
     pub(super) async fn run<T, F>(&self, act: F) -> Stored<T>
     where
         T: Send + 'static,
-        F: FnOnce(&mut Write<'_>) -> Outcome<T> + Send + 'static,
+        F: Fn(&mut Write<'_>) -> Outcome<T> + Send + 'static,
     {
         let stopped = || Failure::unavailable("the thread that writes has stopped: restart Postern").0;
         let (answer, answered) = oneshot::channel();
-        let asked = Asked { act: Some(act), outcome: None, answer };
+        let asked = Asked { act, outcome: None, answer };
         let queue = self.queue.as_ref().ok_or_else(stopped)?;
         queue.send(Box::new(asked)).await.map_err(|_| stopped())?;
         answered.await.map_err(|_| stopped())?
@@ -81,25 +75,43 @@ impl Drop for Writer {
     }
 }
 
-/// One transaction, in which each intent stands or falls alone.
-fn commit(db: &Connection, chain: &mut Chain, group: &mut [Box<dyn Intent>]) -> Outcome<()> {
-    let transaction = rusqlite::Transaction::new_unchecked(db, rusqlite::TransactionBehavior::Immediate)?;
-    let before = chain.end();
-    for intent in group {
-        let end = chain.end();
-        db.prepare_cached("SAVEPOINT intent")?.execute([])?;
-        if let Err(failure) = intent.act(&mut Write { db, chain }) {
-            // A full disk ends the whole transaction: nothing of the group was done.
-            if db.is_autocommit() {
-                return Err(failure);
-            }
-            db.prepare_cached("ROLLBACK TO intent")?.execute([])?;
-            chain.go_back_to(end);
-        }
-        db.prepare_cached("RELEASE intent")?.execute([])?;
+/// Why a transaction came to nothing.
+enum Undone {
+    /// One of the intents failed.
+    Intent(Failure),
+    /// It could not be begun or committed, whatever is in it.
+    Transaction(Failure),
+}
+
+/// Commits all together. If an intent fails, which the law never makes it do,
+/// each is tried again alone, so that it takes no other with it.
+fn commit(db: &Connection, chain: &mut Chain, group: &mut [Box<dyn Intent>]) -> Vec<Outcome<()>> {
+    let failure = |undone| match undone {
+        Undone::Intent(failure) | Undone::Transaction(failure) => failure,
+    };
+    match transact(db, chain, group) {
+        Err(Undone::Intent(_)) => group.chunks_mut(1).map(|one| transact(db, chain, one).map_err(failure)).collect(),
+        outcome => vec![outcome.map_err(failure); group.len()],
     }
-    chain.keep_newest(db, before)?;
-    Ok(transaction.commit()?)
+}
+
+fn transact(db: &Connection, chain: &mut Chain, group: &mut [Box<dyn Intent>]) -> Result<(), Undone> {
+    let before = chain.end();
+    let mut attempt = || {
+        let transaction = begin(db).map_err(Undone::Transaction)?;
+        group.iter_mut().try_for_each(|intent| intent.act(&mut Write { db, chain })).map_err(Undone::Intent)?;
+        let kept = chain.keep_newest(db, before);
+        kept.and_then(|()| Ok(transaction.commit()?)).map_err(Undone::Transaction)
+    };
+    let outcome = attempt();
+    if outcome.is_err() {
+        chain.go_back_to(before);
+    }
+    outcome
+}
+
+fn begin(db: &Connection) -> Outcome<Transaction<'_>> {
+    Ok(Transaction::new_unchecked(db, TransactionBehavior::Immediate)?)
 }
 
 /// Something to be done, whatever it returns.
@@ -109,33 +121,28 @@ trait Intent: Send {
 }
 
 struct Asked<T, F> {
-    act: Option<F>,
-    outcome: Option<Outcome<T>>,
+    act: F,
+    outcome: Option<T>,
     answer: oneshot::Sender<Stored<T>>,
 }
 
 impl<T, F> Intent for Asked<T, F>
 where
     T: Send,
-    F: FnOnce(&mut Write<'_>) -> Outcome<T> + Send,
+    F: Fn(&mut Write<'_>) -> Outcome<T> + Send,
 {
     fn act(&mut self, write: &mut Write<'_>) -> Outcome<()> {
-        let outcome = self.act.take().map_or_else(not_tried, |act| act(write));
-        let done = outcome.as_ref().map(|_| ()).map_err(Failure::clone);
-        self.outcome = Some(outcome);
-        done
+        self.outcome = Some((self.act)(write)?);
+        Ok(())
     }
 
     fn answer(self: Box<Self>, committed: Outcome<()>) {
+        let not_tried = || Failure::unavailable("it was not tried; this is a bug, please report it");
         let Self { outcome, answer, .. } = *self;
-        let outcome = committed.and_then(|()| outcome.unwrap_or_else(not_tried));
+        let outcome = committed.and_then(|()| outcome.ok_or_else(not_tried));
         // Whoever asked may have gone away.
         let _ = answer.send(outcome.map_err(|Failure(error)| error));
     }
-}
-
-fn not_tried<T>() -> Outcome<T> {
-    Err(Failure::unavailable("it was not tried; this is a bug, please report it"))
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use keeper::{Added, Issued, Refused, Store, StoreError};
 use store::sqlite::Sqlite;
 use testkit::{account, app_password, by_admin, contract, digest, new_account, used};
 
-use super::{folder, open};
+use super::{folder, open, raw};
 
 async fn verified(store: &Sqlite) -> u64 {
     let key = contract::key();
@@ -89,6 +89,30 @@ async fn an_act_that_fails_takes_no_other_with_it() {
     assert_eq!(done, 33);
     assert_eq!(store.app_passwords(alice.id).await.unwrap().len(), 33);
     assert_eq!(verified(&store).await, 34);
+}
+
+#[tokio::test]
+async fn a_database_held_by_a_shell_is_an_outage_that_ends_with_it() {
+    let folder = folder();
+    let store = Arc::new(open(&folder));
+    store.record(&entry(0)).await.unwrap();
+    let shell = raw(&folder);
+    shell.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let tasks: Vec<_> = (0..8)
+        .map(|_| {
+            let store = store.clone();
+            tokio::spawn(async move { store.record(&entry(1)).await })
+        })
+        .collect();
+    // Reading goes on.
+    assert_eq!(verified(&store).await, 1);
+    for task in tasks {
+        let error = task.await.unwrap().unwrap_err();
+        assert!(matches!(&error, StoreError::Unavailable(why) if why.contains("another program")), "{error}");
+    }
+    shell.execute_batch("ROLLBACK").unwrap();
+    store.record(&entry(2)).await.unwrap();
+    assert_eq!(verified(&store).await, 2);
 }
 
 #[tokio::test]
