@@ -1,5 +1,7 @@
 //! The order of decisions, told as who is let in and who is turned away why.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use authority::{
@@ -73,7 +75,7 @@ fn what_is_wrong_is_judged_in_the_promised_order() {
     let mut account = account();
     let mut password = password();
     let later = NOW.plus(Duration::from_secs(7200));
-    let mut ask = |account: &Account, password: &AppPassword, from| asked(account, password, "files", from, later);
+    let ask = |account: &Account, password: &AppPassword, from| asked(account, password, "files", from, later);
 
     assert_eq!(ask(&account, &password, HOME), Err(Reason::Scope));
     assert_eq!(ask(&account, &password, ABROAD), Err(Reason::Network));
