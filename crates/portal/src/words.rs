@@ -22,6 +22,16 @@ pub(crate) fn scopes(scopes: &Scopes) -> String {
     text
 }
 
+/// An error of the keeper as a sentence on a page.
+pub(crate) fn sentence(error: &impl ToString) -> String {
+    let mut text = error.to_string();
+    if let Some(first) = text.get_mut(0..1) {
+        first.make_ascii_uppercase();
+    }
+    text.push('.');
+    text
+}
+
 fn scope(scope: &Scope) -> String {
     match scope {
         Scope::Full(area) => area_word(*area).to_owned(),

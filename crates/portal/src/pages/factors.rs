@@ -10,6 +10,7 @@ use super::{Answer, Frame, Here, Sent, SignedIn, Turned, go, page, page_with, si
 use crate::{
     Shared,
     session::{Level, Seen},
+    words::sentence,
 };
 
 pub(super) const NOT_THE_SAME: &str = "The two new passwords differ: type the same twice.";
@@ -76,7 +77,7 @@ pub(super) async fn change_password(here: Here, mut signed_in: SignedIn, Sent(ty
             go("/security", Some(cookie))
         }
         Err(Denied::Over) => Err(Turned::NotSignedIn),
-        Err(denied) => password_page(&here, &signed_in, status(&denied), Some(denied.to_string())),
+        Err(denied) => password_page(&here, &signed_in, status(&denied), Some(sentence(&denied))),
     }
 }
 
@@ -131,7 +132,7 @@ pub(super) async fn renew(here: Here, mut signed_in: SignedIn, Sent(Renewal { co
             page(&RecoveryShown { frame: Frame::of(&here, &signed_in), codes })
         }
         Err(Denied::Over) => Err(Turned::NotSignedIn),
-        Err(denied) => recovery_page(&here, &signed_in, status(&denied), Some(denied.to_string())).await,
+        Err(denied) => recovery_page(&here, &signed_in, status(&denied), Some(sentence(&denied))).await,
     }
 }
 

@@ -15,7 +15,7 @@ use super::{
     page, page_with,
     sign_in::status,
 };
-use crate::Shared;
+use crate::{Shared, words::sentence};
 
 /// Offered by name; any other name will do.
 const APPS: &[&str] = &[
@@ -136,13 +136,13 @@ pub(super) async fn generate(here: Here, mut signed_in: SignedIn, Sent(form): Se
     let mandate = match fresh {
         Ok(mandate) => mandate,
         Err(Denied::Over) => return Err(Turned::NotSignedIn),
-        Err(denied) => return form_page(&here, &signed_in, &form, status(&denied), Some(denied.to_string())),
+        Err(denied) => return form_page(&here, &signed_in, &form, status(&denied), Some(sentence(&denied))),
     };
     let IssuedSecret { password, secret } = match here.keeper.issue(&mandate, request).await {
         Ok(issued) => issued,
         Err(IssueError::Store(error)) => return Err(error.into()),
         Err(error) => {
-            let problem = Some(error.to_string());
+            let problem = Some(sentence(&error));
             return form_page(&here, &signed_in, &form, StatusCode::UNPROCESSABLE_ENTITY, problem);
         }
     };

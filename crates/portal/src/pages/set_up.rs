@@ -17,6 +17,7 @@ use super::{
 use crate::{
     Shared,
     session::{Level, Seen},
+    words::sentence,
 };
 
 #[derive(Template)]
@@ -50,7 +51,7 @@ pub(super) async fn begin(
             go("/set-up/factors", Some(here.sessions.step_up(seen.as_ref().ok(), level, here.keeper.now())))
         }
         Err(denied) => {
-            let problem = Some(denied.to_string());
+            let problem = Some(sentence(&denied));
             page_with(status(&denied), &Form { frame: Frame::of_nobody(&here), login: &typed.login, problem })
         }
     }
@@ -100,6 +101,6 @@ pub(super) async fn finish(here: Here, seen: Seen, Sent(chosen): Sent<Chosen>) -
     match here.keeper.set_up(setting_up, &password, proposal, &chosen.code).await {
         Ok((owner, codes)) => RecoveryShown::after_step_up(&here, &seen, owner, &codes),
         Err(Denied::Over) => Err(Turned::NotSignedIn),
-        Err(denied) => factors_page(&here, &seen, status(&denied), Some(denied.to_string())),
+        Err(denied) => factors_page(&here, &seen, status(&denied), Some(sentence(&denied))),
     }
 }

@@ -14,6 +14,7 @@ use super::{
 use crate::{
     Shared,
     session::{Level, Seen},
+    words::sentence,
 };
 
 #[derive(Template)]
@@ -44,7 +45,7 @@ pub(super) async fn begin(
     let pending = match here.keeper.begin_sign_in(&typed.login, &secret, from).await {
         Ok(pending) => Arc::new(pending),
         Err(denied) => {
-            let form = Form { frame: Frame::of_nobody(&here), login: &typed.login, problem: Some(denied.to_string()) };
+            let form = Form { frame: Frame::of_nobody(&here), login: &typed.login, problem: Some(sentence(&denied)) };
             return page_with(status(&denied), &form);
         }
     };
@@ -84,7 +85,7 @@ pub(super) async fn finish(here: Here, seen: Seen, Sent(Code { code }): Sent<Cod
         }
         Err(Denied::Over) => Err(Turned::NotSignedIn),
         Err(denied) => {
-            let problem = Some(denied.to_string());
+            let problem = Some(sentence(&denied));
             page_with(
                 status(&denied),
                 &CodeForm { frame: Frame::of_nobody(&here), token: seen.token.as_str(), problem },
@@ -124,7 +125,7 @@ pub(super) async fn enrol(here: Here, seen: Seen, Sent(Code { code }): Sent<Code
     match here.keeper.enrol(pending, proposal, &code).await {
         Ok((owner, codes)) => RecoveryShown::after_step_up(&here, &seen, owner, &codes),
         Err(Denied::Over) => Err(Turned::NotSignedIn),
-        Err(denied) => enrol_page(&here, &seen, status(&denied), Some(denied.to_string())),
+        Err(denied) => enrol_page(&here, &seen, status(&denied), Some(sentence(&denied))),
     }
 }
 
