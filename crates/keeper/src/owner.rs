@@ -258,8 +258,12 @@ impl Keeper {
         let (codes, digests) = self.recovery_codes(account.id);
         let mandate = Mandate { account: account.id, actor: Actor::Owner { from: pending.from } };
         let entry = mandate.entry(self.clock.now(), Event::SecondFactorEnrolled);
+        // From now on the cutoff applies to this account: what its primary
+        // password has opened at a door while observing is over.
+        let fence = self.registry.fence(account.id, Around::Account);
         let done = self.store.enrol(account.id, &second_factor, &digests, &entry).await;
         self.cache.forget(&account);
+        drop(fence);
         if !done? {
             return Err(Denied::Over);
         }
@@ -316,8 +320,10 @@ impl Keeper {
         let factors = Factors { primary, second_factor, recovery };
         let mandate = Mandate { account: account.id, actor: Actor::Owner { from: setting_up.from } };
         let entry = mandate.entry(self.clock.now(), Event::AccountSetUp);
+        let fence = self.registry.fence(account.id, Around::Account);
         let done = self.store.set_up(account.id, &setting_up.digest, &factors, &entry).await;
         self.cache.forget(account);
+        drop(fence);
         if !done? {
             return Err(Denied::Over);
         }

@@ -40,14 +40,10 @@ pub(crate) async fn serve(config: Config) -> Result<(), ServeError> {
     let keeper = Arc::new(data::open(&config).await?);
     let tls = tls(&config)?;
     let endpoints = endpoints(&config, &keeper, &tls)?;
-    let names: Vec<String> = endpoints.iter().map(|(endpoint, _)| endpoint.name.clone()).collect();
     let server = Server::bind(endpoints)?;
     let control = Control::bind(socket::path(&config)).map_err(ServeError::Control)?;
     let mut signals = Signals::listen().map_err(ServeError::Signals)?;
 
-    for (name, address) in names.iter().zip(server.addresses()) {
-        tracing::info!(%address, "{name} listens");
-    }
     let (stop, shutdown) = Shutdown::pair();
     let journal = tokio::spawn({
         let keeper = keeper.clone();

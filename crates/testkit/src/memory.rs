@@ -14,6 +14,8 @@ use keeper::{
     Added, Digest, Factors, Issued, Listed, NewAccount, Refused, SetUpOffer, Spent, Store, StoreError, Stored,
 };
 
+use tokio::sync::Notify;
+
 /// Keeps everything in memory. Clones share it, as two handles on one database.
 #[derive(Clone, Debug)]
 pub struct MemoryStore(Arc<Mutex<Kept>>);
@@ -21,12 +23,42 @@ pub struct MemoryStore(Arc<Mutex<Kept>>);
 #[derive(Debug)]
 struct Kept {
     available: bool,
+    hold: Option<(LookUp, Arc<Hold>)>,
     key: AuditKey,
     lines: Vec<SealedEntry>,
     newest: Option<Timestamp>,
     accounts: HashMap<AccountId, Held>,
     passwords: Vec<Password>,
     refused: Vec<Refused>,
+}
+
+/// What a sign-in looks up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LookUp {
+    /// The account of a login.
+    Account,
+    /// The app password of a digest.
+    AppPassword,
+}
+
+/// A look-up that has read and does not answer yet: whatever happens meanwhile,
+/// it will answer what was so when it read.
+#[derive(Debug, Default)]
+pub struct Hold {
+    read: Notify,
+    answer: Notify,
+}
+
+impl Hold {
+    /// Returns once the look-up has read.
+    pub async fn has_read(&self) {
+        self.read.notified().await;
+    }
+
+    /// Lets it answer.
+    pub fn answer(&self) {
+        self.answer.notify_one();
+    }
 }
 
 #[derive(Debug)]
@@ -48,6 +80,7 @@ impl MemoryStore {
     pub fn new(key: AuditKey) -> Self {
         Self(Arc::new(Mutex::new(Kept {
             available: true,
+            hold: None,
             key,
             lines: vec![],
             newest: None,
@@ -55,6 +88,22 @@ impl MemoryStore {
             passwords: vec![],
             refused: vec![],
         })))
+    }
+
+    /// Holds the next look-up of this kind between reading and answering.
+    #[must_use]
+    pub fn hold_next(&self, look_up: LookUp) -> Arc<Hold> {
+        let hold = Arc::new(Hold::default());
+        self.lock().hold = Some((look_up, hold.clone()));
+        hold
+    }
+
+    async fn held(&self, look_up: LookUp) {
+        let hold = self.lock().hold.take_if(|(of, _)| *of == look_up);
+        if let Some((_, hold)) = hold {
+            hold.read.notify_one();
+            hold.answer.notified().await;
+        }
     }
 
     /// Switched to `false`, every call fails and changes nothing, until it is
@@ -149,9 +198,13 @@ impl Password {
 #[async_trait]
 impl Store for MemoryStore {
     async fn account_by_login(&self, login: &Login) -> Stored<Option<Account>> {
-        let kept = self.kept()?;
-        let mut accounts = kept.accounts.values().map(|held| &held.account);
-        Ok(accounts.find(|account| account.login == *login || account.aliases.contains(login)).cloned())
+        let read = {
+            let kept = self.kept()?;
+            let mut accounts = kept.accounts.values().map(|held| &held.account);
+            accounts.find(|account| account.login == *login || account.aliases.contains(login)).cloned()
+        };
+        self.held(LookUp::Account).await;
+        Ok(read)
     }
 
     async fn account(&self, id: AccountId) -> Stored<Option<Account>> {
@@ -159,7 +212,9 @@ impl Store for MemoryStore {
     }
 
     async fn app_password_by_digest(&self, digest: &Digest) -> Stored<Option<AppPassword>> {
-        Ok(self.kept()?.passwords.iter().find(|one| one.digest == *digest).map(|one| one.password.clone()))
+        let read = self.kept()?.passwords.iter().find(|one| one.digest == *digest).map(|one| one.password.clone());
+        self.held(LookUp::AppPassword).await;
+        Ok(read)
     }
 
     async fn accounts(&self) -> Stored<Vec<Account>> {

@@ -124,6 +124,19 @@ async fn an_account_without_second_factor_has_to_set_one_up_first() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn turning_on_a_second_factor_ends_what_the_primary_password_has_opened() {
+    let world = World::with_cutoff(authority::Cutoff::Observed).await;
+    world.add(ALICE, false).await;
+    let SignIn::Admitted(_, session) = world.sign_in(ALICE, PRIMARY, &imap()).await else { panic!() };
+    let pending = world.keeper.begin_sign_in(ALICE, &secret(PRIMARY), home()).await.unwrap();
+    let proposal = world.keeper.propose_second_factor(&pending).await.unwrap();
+    let now = code(proposal.uri.expose(), world.keeper.now());
+    world.keeper.enrol(&pending, &proposal, &now).await.unwrap();
+    assert!(!session.is_open());
+    assert!(matches!(world.sign_in(ALICE, PRIMARY, &imap()).await, SignIn::Refused(_)));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_set_up_code_works_once_and_for_a_day() {
     let world = World::new().await;
     let login = Login::parse(ALICE).unwrap();

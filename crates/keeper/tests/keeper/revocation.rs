@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use crate::world::{World, dav, imap};
 use authority::{Secret, Standing};
 use keeper::{Fenced, Holder, LiveSession, SignIn};
+use testkit::LookUp;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const ALICE: &str = "alice@example.org";
@@ -119,6 +120,49 @@ async fn a_revocation_that_fails_is_not_acknowledged() {
     assert!(world.keeper.revoke(&mandate, issued.password.id).await.is_err());
     world.store.set_available(true);
     assert!(matches!(world.sign_in(ALICE, issued.secret.expose(), &imap()).await, SignIn::Admitted(..)));
+}
+
+/// The sign-in has read "active" and is held there; the revocation runs to its
+/// end; then the sign-in goes on with what it read. Only the last reading of
+/// state, after the session was entered, can turn it away.
+#[tokio::test(start_paused = true)]
+async fn what_was_read_before_a_revocation_admits_nobody_after_it() {
+    let world = Arc::new(World::new().await);
+    let (_, mandate) = world.account(ALICE).await;
+    let issued = Arc::new(world.password(&mandate, "mail").await);
+    // In use: a first use would be turned away by the store itself.
+    drop(session(&world, &issued.secret).await);
+    let hold = world.store.hold_next(LookUp::AppPassword);
+    let signing_in = tokio::spawn({
+        let (world, issued) = (world.clone(), issued.clone());
+        async move { world.sign_in(ALICE, issued.secret.expose(), &imap()).await }
+    });
+    hold.has_read().await;
+    assert_eq!(world.keeper.revoke(&mandate, issued.password.id).await.unwrap(), Some(0));
+    hold.answer();
+    let answer = signing_in.await.unwrap();
+    assert!(matches!(answer, SignIn::Refused(_)), "{answer:?}");
+    assert!(world.keeper.sessions(None).is_empty());
+    assert!(matches!(world.sign_in(ALICE, issued.secret.expose(), &imap()).await, SignIn::Refused(_)));
+}
+
+/// The same for what the cache keeps: an account that was read before it was
+/// suspended, and would be kept after that, is answered once and not kept.
+#[tokio::test(start_paused = true)]
+async fn what_was_read_before_a_change_is_not_kept_after_it() {
+    let world = Arc::new(World::new().await);
+    let (account, mandate) = world.account(ALICE).await;
+    let issued = Arc::new(world.password(&mandate, "mail").await);
+    let hold = world.store.hold_next(LookUp::Account);
+    let signing_in = tokio::spawn({
+        let (world, issued) = (world.clone(), issued.clone());
+        async move { world.sign_in(ALICE, issued.secret.expose(), &imap()).await }
+    });
+    hold.has_read().await;
+    world.keeper.set_standing(&account, &mandate, Standing::Suspended).await.unwrap();
+    hold.answer();
+    assert!(matches!(signing_in.await.unwrap(), SignIn::Refused(_)));
+    assert!(matches!(world.sign_in(ALICE, issued.secret.expose(), &imap()).await, SignIn::Refused(_)));
 }
 
 /// Sign-ins and a revocation at once, on many threads, many times: when the

@@ -274,7 +274,7 @@ impl Config {
         let mut names = vec!["portal", "drive"];
         for gateway in &self.gateway {
             if names.contains(&&*gateway.name) {
-                return Err(format!("two gateways are named {0:?}: give one of them another name", gateway.name));
+                return Err(format!("the name {0:?} is taken: give this gateway another one", gateway.name));
             }
             names.push(&gateway.name);
         }

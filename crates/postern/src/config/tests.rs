@@ -92,7 +92,7 @@ fn every_mistake_is_named_with_its_line_and_a_remedy() {
             "[app_passwords]\nfirst_use_within = \"1 hour\"\n[drive]",
             "is no length of time: write 90d, 12h, 15m or 30s",
         ),
-        ("name = \"dav\"", "name = \"imap\"", "two gateways are named \"imap\""),
+        ("name = \"dav\"", "name = \"imap\"", "the name \"imap\" is taken"),
         ("\"[::]:8445\"", "\"[::]:8443\"", "[::]:8443 is listened on twice"),
         ("name = \"dav\"", "name = 5", "/postern.toml:17: name: invalid type: integer `5`, expected a string"),
         ("data = \"data\"", "data = \"data", "/postern.toml:3: "),
