@@ -101,6 +101,7 @@ pub struct Grant {
     account: AccountId,
     login: Login,
     credential: Credential,
+    until: Option<Timestamp>,
 }
 
 impl Grant {
@@ -117,6 +118,11 @@ impl Grant {
     /// What opened the door.
     pub fn credential(&self) -> Credential {
         self.credential
+    }
+
+    /// When it is over by itself, however long the session stands.
+    pub fn until(&self) -> Option<Timestamp> {
+        self.until
     }
 }
 
@@ -258,7 +264,7 @@ fn decide_app_password(asking: &Asking<'_>, account: &Account, password: &AppPas
         return no(Reason::Scope);
     }
     let effect = if password.first_used.is_none() { Effect::FirstUse(password.id) } else { Effect::Use(password.id) };
-    Verdict::Admit(grant(account, Credential::AppPassword(password.id)), effect)
+    Verdict::Admit(grant(account, Credential::AppPassword(password.id), password.expires), effect)
 }
 
 fn decide_primary(account: &Account, check: PrimaryCheck) -> Verdict {
@@ -267,7 +273,7 @@ fn decide_primary(account: &Account, check: PrimaryCheck) -> Verdict {
         PrimaryCheck::Throttled => no(Reason::Throttled),
         PrimaryCheck::Differs => no(Reason::WrongPrimary),
         PrimaryCheck::Matches if account.standing == Standing::Suspended => no(Reason::AccountSuspended),
-        PrimaryCheck::Matches => Verdict::Admit(grant(account, Credential::Primary), Effect::PrimaryUse),
+        PrimaryCheck::Matches => Verdict::Admit(grant(account, Credential::Primary, None), Effect::PrimaryUse),
     }
 }
 
@@ -316,8 +322,8 @@ pub fn refuse_identity(reason: Reason, account: Option<&Account>) -> Refusal {
     Refusal { reason, account: account.map(|account| account.id), app_password: None }
 }
 
-fn grant(account: &Account, credential: Credential) -> Grant {
-    Grant { account: account.id, login: account.login.clone(), credential }
+fn grant(account: &Account, credential: Credential, until: Option<Timestamp>) -> Grant {
+    Grant { account: account.id, login: account.login.clone(), credential, until }
 }
 
 fn refuse(reason: Reason, account: Option<&Account>, password: Option<&AppPassword>) -> Verdict {

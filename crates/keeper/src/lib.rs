@@ -111,12 +111,14 @@ impl Keeper {
         })
     }
 
-    /// Writes the journal once a second, for as long as it is polled.
-    pub async fn keep_journal(&self) {
+    /// Once a second, for as long as it is polled: ends the sessions of passwords
+    /// that have expired, and writes the journal.
+    pub async fn keep_house(&self) {
         let mut every = tokio::time::interval(Duration::from_secs(1));
         every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             every.tick().await;
+            self.registry.end_over(self.clock.now());
             if let Err(error) = self.write_journal().await {
                 tracing::warn!(%error, "uses and refusals could not be recorded yet; trying again");
             }

@@ -51,6 +51,8 @@ pub struct SessionInfo {
     pub from: IpAddr,
     /// Since when.
     pub since: Timestamp,
+    /// When it ends by itself: its password expires then.
+    pub until: Option<Timestamp>,
 }
 
 struct Session {
@@ -147,6 +149,7 @@ impl Registry {
             door: door.clone(),
             from,
             since,
+            until: grant.until(),
         };
         let mut shard = self.shard(info.account);
         let sessions = shard.entry(info.account).or_default();
@@ -171,6 +174,17 @@ impl Registry {
     /// Closes one session. False if it is over already.
     pub(crate) fn end(&self, account: AccountId, id: SessionId) -> bool {
         self.shard(account).get(&account).and_then(|s| s.live.get(&id)).map(|s| s.close()).is_some()
+    }
+
+    /// Closes the sessions whose time has come.
+    pub(crate) fn end_over(&self, now: Timestamp) {
+        for shard in &self.0.shards {
+            let shard = lock(shard);
+            let sessions = shard.values().flat_map(|sessions| sessions.live.values());
+            sessions
+                .filter(|session| session.info.until.is_some_and(|end| now >= end))
+                .for_each(|session| session.close());
+        }
     }
 
     /// Live sessions of one account, or of all, oldest first.

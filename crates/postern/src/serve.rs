@@ -45,9 +45,9 @@ pub(crate) async fn serve(config: Config) -> Result<(), ServeError> {
     let mut signals = Signals::listen().map_err(ServeError::Signals)?;
 
     let (stop, shutdown) = Shutdown::pair();
-    let journal = tokio::spawn({
+    let house = tokio::spawn({
         let keeper = keeper.clone();
-        async move { keeper.keep_journal().await }
+        async move { keeper.keep_house().await }
     });
     let renewal = tokio::spawn(renew(config.clone(), tls.clone()));
     let controlling = tokio::spawn(control.serve(keeper.clone(), config.clone(), shutdown.clone()));
@@ -64,7 +64,7 @@ pub(crate) async fn serve(config: Config) -> Result<(), ServeError> {
     stop.request();
     let _ = serving.await;
     let _ = controlling.await;
-    journal.abort();
+    house.abort();
     renewal.abort();
     if let Err(error) = keeper.write_journal().await {
         tracing::warn!(%error, "the last second of uses and refusals is lost");

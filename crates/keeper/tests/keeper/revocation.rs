@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use crate::world::{World, dav, imap};
+use crate::world::{World, dav, imap, request};
 use authority::{Secret, Standing};
 use keeper::{Fenced, Holder, LiveSession, SignIn};
 use testkit::LookUp;
@@ -95,6 +95,26 @@ async fn every_way_of_losing_the_right_ends_the_sessions() {
             assert!(matches!(world.sign_in(ALICE, issued.secret.expose(), &imap()).await, SignIn::Admitted(..)));
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_does_not_outlive_its_password() {
+    let world = World::new().await;
+    let (_, mandate) = world.account(ALICE).await;
+    let ends = authority::AppPasswordRequest { expires_in: Some(Duration::from_secs(3600)), ..request("mail") };
+    let (ending, lasting) = (world.keeper.issue(&mandate, ends).await.unwrap(), world.password(&mandate, "mail").await);
+    let (ending, lasting) = (session(&world, &ending.secret).await, session(&world, &lasting.secret).await);
+    let house = tokio::spawn({
+        let keeper = world.keeper.clone();
+        async move { keeper.keep_house().await }
+    });
+    world.advance(Duration::from_secs(3599));
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert!(ending.is_open());
+    world.advance(Duration::from_secs(1));
+    ending.ended().await;
+    assert!(lasting.is_open());
+    house.abort();
 }
 
 #[tokio::test(start_paused = true)]
