@@ -7,6 +7,7 @@ mod command_line;
 mod faults;
 mod matrix;
 mod revocation;
+mod web_server;
 
 use e2e::{Dovecot, Postern, Radicale};
 
