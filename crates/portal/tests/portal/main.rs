@@ -19,6 +19,8 @@ const ALICE: &str = "alice@example.org";
 
 struct World {
     portal: Portal,
+    keeper: Arc<Keeper>,
+    clock: FixedClock,
     store: MemoryStore,
     recovery_codes: Vec<Secret>,
 }
@@ -53,7 +55,8 @@ impl World {
         };
         let clock = FixedClock::new(Timestamp::from_millis(1_800_000_000_000));
         let keys = Keys::new(ServerKey::new([1; 32]), key);
-        let keeper = Keeper::new(site, Box::new(store.clone()), keys, Box::new(clock), Box::new(Seeded::new(1)));
+        let keeper =
+            Keeper::new(site, Box::new(store.clone()), keys, Box::new(clock.clone()), Box::new(Seeded::new(1)));
         let keeper = Arc::new(keeper.await.unwrap());
         let primary = Some(Secret::new(PRIMARY.into()));
         let request = AddAccount { login: Login::parse(ALICE).unwrap(), aliases: vec![], primary, totp: true };
@@ -67,7 +70,7 @@ impl World {
             doors: vec![DoorHelp { door, title: "Mail (IMAP)".into(), address: "port 993".into() }],
         };
         let portal = Portal::new(keeper.clone(), settings, Box::new(Seeded::new(2)));
-        Self { portal, store, recovery_codes }
+        Self { portal, keeper, clock, store, recovery_codes }
     }
 
     async fn ask(&self, request: Request<Body>) -> Page {
@@ -232,4 +235,66 @@ async fn what_people_type_is_text_and_not_a_page() {
         assert!(!page.contains("<script>alert") && !page.contains("<img"), "{page}");
         assert!(page.contains("&#60;script&#62;") || page.contains("&lt;script&gt;"), "{page}");
     }
+}
+
+/// Plays the authenticator app: reads the key from the page as a person would.
+fn code_for(page: &Page, now: Timestamp) -> String {
+    let typed = page.text.split("translate=\"no\">").nth(1).unwrap().split('<').next().unwrap().replace(' ', "");
+    let seed = data_encoding::BASE32_NOPAD.decode(typed.as_bytes()).unwrap();
+    let app = totp_rs::Builder::new().with_secret(seed).build_noncompliant();
+    app.generate(u64::try_from(now.as_secs()).unwrap()).to_string()
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_owner_sets_the_account_up_with_the_one_time_code() {
+    let world = World::new().await;
+    let request =
+        AddAccount { login: Login::parse("bob@example.org").unwrap(), aliases: vec![], primary: None, totp: false };
+    let code = world.keeper.add_account(0, request).await.unwrap().set_up.unwrap().code;
+    let wrong = world.post("/set-up", "", &[("login", "bob"), ("code", "aaaaa-aaaaa")]).await;
+    assert_eq!(wrong.status, StatusCode::FORBIDDEN);
+    let begun = world.post("/set-up", "", &[("login", "bob"), ("code", code.expose())]).await;
+    let cookie = begun.cookie();
+    let page = world.get("/set-up/factors", &cookie).await;
+    assert!(page.text.contains("<svg") && page.text.contains("Welcome, bob@example.org"));
+    let (token, totp) = (page.token(), code_for(&page, world.keeper.now()));
+    let chosen = "a wide river in the north";
+    let form = |password, again, code| [("token", &*token), ("password", password), ("again", again), ("code", code)];
+    for (password, again, code, told) in [
+        (chosen, "another one, by mistake", &*totp, "The two new passwords differ"),
+        ("password1234", "password1234", &*totp, "among the first that others would try"),
+        (chosen, chosen, "000000", "That did not match"),
+    ] {
+        let again = world.post("/set-up/factors", &cookie, &form(password, again, code)).await;
+        assert!(again.text.contains(told), "{told}: {}", again.text);
+    }
+    let done = world.post("/set-up/factors", &cookie, &form(chosen, chosen, &totp)).await;
+    assert_eq!(done.text.matches("<li><bdi").count(), 10, "ten recovery codes: {}", done.text);
+    assert_eq!(world.get("/security", &done.cookie()).await.status, StatusCode::OK);
+    let begun = world.post("/set-up", "", &[("login", "bob"), ("code", code.expose())]).await;
+    assert_eq!(begun.status, StatusCode::FORBIDDEN, "once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn changing_the_password_and_renewing_codes_take_a_fresh_second_factor() {
+    let world = World::new().await;
+    let cookie = world.sign_in(0).await;
+    let renewed = world
+        .post("/security/recovery-codes", &cookie, &[("token", &world.get("/security", &cookie).await.token())])
+        .await;
+    assert_eq!(renewed.text.matches("<li><bdi").count(), 10);
+    let fresh = renewed.text.split("<li><bdi dir=\"ltr\" translate=\"no\">").nth(1).unwrap()[..11].to_owned();
+
+    world.clock.advance(std::time::Duration::from_secs(601));
+    let page = world.get("/security/password", &cookie).await;
+    assert!(page.text.contains("It has been a while"), "{}", page.text);
+    let token = page.token();
+    let new = "a wide river in the north";
+    let form = |code| [("token", &*token), ("current", PRIMARY), ("password", new), ("again", new), ("code", code)];
+    let stale = world.post("/security/password", &cookie, &form("")).await;
+    assert!(stale.text.contains("Confirm with a code of your second factor first"), "{}", stale.text);
+    let done = world.post("/security/password", &cookie, &form(&fresh)).await;
+    assert_eq!(done.headers[header::LOCATION], "/security");
+    assert_eq!(world.get("/security", &cookie).await.status, StatusCode::SEE_OTHER, "the old session is over");
+    assert_eq!(world.get("/security", &done.cookie()).await.status, StatusCode::OK);
 }
