@@ -27,7 +27,7 @@ enum Task {
     },
     /// Everything that CI needs: format, lints, tests with real servers and clients
     Test {
-        /// What is too long for CI as well
+        /// Try each property of the parsers on 100,000 inputs instead of 256
         #[arg(long)]
         full: bool,
     },
