@@ -6,7 +6,7 @@ use authority::{AppName, AppPasswordId, Label, LockMode, Login, Scopes};
 use clap::{Args, Parser, Subcommand};
 use ipnet::IpNet;
 
-use crate::config::Lasting;
+use crate::config::{Lasting, network};
 
 /// The authority and gateway for app-specific passwords.
 ///
@@ -58,6 +58,9 @@ pub(crate) enum Verb {
     )]
     Serve,
     /// Check everything, try to get past Postern, and say what to do
+    #[command(
+        after_help = "EXAMPLES:\n  postern doctor\n  postern doctor --json | jq '.[] | select(.verdict != \"ok\")'\n\nIt changes nothing. Exit status 1 if something failed; a warning is no failure."
+    )]
     Doctor,
     /// People's accounts
     #[command(subcommand)]
@@ -81,6 +84,7 @@ pub(crate) enum Verb {
         shell: clap_complete::Shell,
     },
     /// Write the manual pages
+    #[command(after_help = "EXAMPLE:\n  postern man --dir /usr/local/share/man/man1")]
     Man {
         /// Where to
         #[arg(long, default_value = ".")]
@@ -108,28 +112,38 @@ pub(crate) enum Account {
         totp: bool,
     },
     /// List all accounts
+    #[command(after_help = "EXAMPLE:\n  postern account list --json | jq -r '.[].login'")]
     List,
     /// Show an account, its app passwords and sessions
+    #[command(after_help = "EXAMPLE:\n  postern account show alice@example.org")]
     Show {
         /// Its login, or an alias
         login: String,
     },
     /// Stop everything of an account, and keep it
+    #[command(
+        after_help = "EXAMPLE:\n  postern account suspend alice@example.org\n\nIts sessions are over when this returns."
+    )]
     Suspend {
         /// Its login, or an alias
         login: String,
     },
     /// Let a suspended account go on
+    #[command(after_help = "EXAMPLE:\n  postern account resume alice@example.org")]
     Resume {
         /// Its login, or an alias
         login: String,
     },
     /// Take all factors away, revoke all app passwords, offer a new set-up
+    #[command(
+        after_help = "EXAMPLE:\n  postern account reset alice@example.org\n\nGive the code to its owner in person, or by a way that no app password opens."
+    )]
     Reset {
         /// Its login, or an alias
         login: String,
     },
     /// Remove an account and all that belongs to it, its audit excepted
+    #[command(after_help = "EXAMPLE:\n  postern account remove alice@example.org")]
     Remove {
         /// Its login, or an alias
         login: String,
@@ -155,7 +169,7 @@ pub(crate) enum AppPassword {
         #[arg(long, value_name = "SCOPES")]
         scope: Scopes,
         /// A network that it is held to; may be repeated
-        #[arg(long, value_name = "CIDR")]
+        #[arg(long, value_name = "CIDR", value_parser = network)]
         network: Vec<IpNet>,
         /// When it ends by itself: 90d, 12h
         #[arg(long, value_name = "TIME")]
@@ -165,21 +179,25 @@ pub(crate) enum AppPassword {
         lock: Option<LockMode>,
     },
     /// List an account's app passwords
+    #[command(after_help = "EXAMPLE:\n  postern app-password list alice@example.org")]
     List {
         /// Whose
         login: String,
     },
     /// Show one
+    #[command(after_help = "EXAMPLE:\n  postern app-password show kigxz4kgqbygv32s")]
     Show {
         /// Its id
         id: AppPasswordId,
     },
     /// Revoke one: its sessions are over when this returns
+    #[command(after_help = "EXAMPLE:\n  postern app-password revoke kigxz4kgqbygv32s")]
     Revoke {
         /// Its id
         id: AppPasswordId,
     },
     /// Revoke all of an account
+    #[command(after_help = "EXAMPLE:\n  postern app-password revoke-all alice@example.org")]
     RevokeAll {
         /// Whose
         login: String,
@@ -189,11 +207,15 @@ pub(crate) enum AppPassword {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Session {
     /// List them
+    #[command(after_help = "EXAMPLES:\n  postern session list\n  postern session list alice@example.org --json")]
     List {
         /// Only this account's
         login: Option<String>,
     },
     /// End one, or all of an account; the passwords stay good
+    #[command(
+        after_help = "EXAMPLES:\n  postern session end alice@example.org\n  postern session end alice@example.org 42"
+    )]
     End {
         /// Whose
         login: String,
@@ -205,12 +227,14 @@ pub(crate) enum Session {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Cutoff {
     /// Show it
+    #[command(after_help = "EXAMPLE:\n  postern cutoff status")]
     Status,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Audit {
     /// List what happened
+    #[command(after_help = "EXAMPLES:\n  postern audit list\n  postern audit list --after 100 --limit 1000 --json")]
     List {
         /// Only lines behind this one
         #[arg(long, default_value_t = 0, value_name = "SEQ")]
@@ -220,5 +244,8 @@ pub(crate) enum Audit {
         limit: usize,
     },
     /// Check that no line was changed, removed or added without the key
+    #[command(
+        after_help = "EXAMPLE:\n  postern audit verify\n\nKeep the head that it prints on another machine: lines cut off the end show there."
+    )]
     Verify,
 }

@@ -4,7 +4,7 @@
 use std::{
     fs::{self, DirBuilder, OpenOptions},
     io::{self, Read, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -23,6 +23,11 @@ pub(crate) enum DataError {
     Io { path: PathBuf, source: io::Error },
     #[error("{} is readable by others: chmod 600 it, and consider the keys known to who could read it", .0.display())]
     Readable(PathBuf),
+    #[error(
+        "{} belongs to the user with id {owner}: run this as that user (`setpriv --reuid {owner} --regid {owner} --clear-groups postern ...`), \
+         since what root makes there the server could not open", path.display()
+    )]
+    NotOurs { path: PathBuf, owner: u32 },
     #[error("{} does not hold 32 bytes: put it back from the backup that belongs to this database", .0.display())]
     NotAKey(PathBuf),
     #[error(
@@ -53,6 +58,7 @@ pub(crate) fn make_folder(path: &Path) -> Result<(), DataError> {
 /// Opens the store and takes charge of it. Only one process can.
 pub(crate) async fn open(config: &Config) -> Result<Keeper, DataError> {
     make_folder(&config.data)?;
+    ours(&config.data)?;
     let new = !config.data.join("postern.db").exists();
     let keys = config.data.join("keys");
     make_folder(&keys)?;
@@ -71,6 +77,16 @@ pub(crate) async fn open(config: &Config) -> Result<Keeper, DataError> {
     };
     let keys = Keys::new(server, audit);
     Ok(Keeper::new(site, Box::new(store), keys, Box::new(SystemClock), Box::new(randomness())).await?)
+}
+
+/// Root could open everything, and would leave files that the server's own user
+/// cannot: an administrator's first command must not keep the server from starting.
+fn ours(folder: &Path) -> Result<(), DataError> {
+    let owner = fs::metadata(folder).map_err(|source| DataError::Io { path: folder.into(), source })?.uid();
+    if rustix::process::geteuid().is_root() && owner != 0 {
+        return Err(DataError::NotOurs { path: folder.into(), owner });
+    }
+    Ok(())
 }
 
 /// Reads a key of 32 bytes; makes it where the database is new as well.

@@ -89,6 +89,9 @@ fn service(
     let portal = config.url.to_string();
     Ok(match &gateway.service {
         Spoken::Imap { login, password } => {
+            if password.is_exposed() {
+                tracing::warn!(file = %password.path().display(), "everybody on this machine can read the master user's password: chmod o-rwx it");
+            }
             let master = MasterUser { login: login.clone(), password: password.read()? };
             (Arc::new(ImapDoor::new(keeper, door, upstream, master, &portal)), "imap")
         }

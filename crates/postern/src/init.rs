@@ -19,10 +19,12 @@ const TEMPLATE: &str = include_str!("../postern.toml");
 /// Why nothing was written.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum InitError {
-    #[error("--domain: {0}")]
-    Domain(#[from] authority::NotALogin),
+    #[error("--domain: {0:?} is no domain: write example.org or the like")]
+    Domain(String),
     #[error("--url: {0}")]
     Url(&'static str),
+    #[error("--url: begin it with https://: the portal's cookie, and people's passwords, need it")]
+    Plain,
     #[error("{} is there already: edit it, or choose another --dir", .0.display())]
     Exists(PathBuf),
     #[error("cannot write {}: {source}", path.display())]
@@ -33,10 +35,13 @@ pub(crate) enum InitError {
 
 /// Writes `postern.toml` and makes the data folder. Never overwrites.
 pub(crate) fn init(dir: &Path, domain: &str, url: &str) -> Result<PathBuf, InitError> {
-    let domain: Domain = domain.parse()?;
+    let domain: Domain = domain.parse().map_err(|_| InitError::Domain(domain.to_owned()))?;
     let url: Url = url.parse().map_err(InitError::Url)?;
+    if url.scheme() != "https" {
+        return Err(InitError::Plain);
+    }
     make_folder(dir)?;
-    let path = dir.join("postern.toml");
+    let path = dir.strip_prefix(".").unwrap_or(dir).join("postern.toml");
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o640).open(&path).map_err(|source| {
         match source.kind() {
             io::ErrorKind::AlreadyExists => InitError::Exists(path.clone()),

@@ -22,9 +22,11 @@ use std::{
     io::{IsTerminal, Read},
     path::PathBuf,
     process::ExitCode,
+    time::Duration,
 };
 
 use clap::{CommandFactory, Parser};
+use store::sqlite::OpenError;
 use zeroize::Zeroizing;
 
 use crate::{
@@ -32,8 +34,12 @@ use crate::{
     config::Config,
     control::{Command, Outcome, Typed},
     data::DataError,
+    init::InitError,
     serve::ServeError,
 };
+
+/// A command waits this long for another one to finish with the store.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How a command ends, when not well: what to print, and the exit status.
 struct Failure {
@@ -84,7 +90,10 @@ async fn run(cli: Cli) -> Result<(), Failure> {
     let config = || Config::read(&everywhere.config.clone().unwrap_or_else(default_config)).map_err(Failure::usage);
     let (command, columns): (Command, &[&str]) = match verb {
         Verb::Init { dir, domain, url } => {
-            let written = init::init(&dir, &domain, &url).map_err(Failure::refused)?;
+            let written = init::init(&dir, &domain, &url).map_err(|error| match error {
+                InitError::Domain(_) | InitError::Url(_) | InitError::Plain => Failure::usage(error),
+                _ => Failure::refused(error),
+            })?;
             let next = format!(
                 "wrote {0}\nnext: edit it, then `postern doctor --config {0}` and `postern serve --config {0}`",
                 written.display()
@@ -105,7 +114,9 @@ async fn run(cli: Cli) -> Result<(), Failure> {
             return if well { Ok(()) } else { Err(Failure::refused("not all is well: see the remedies")) };
         }
         Verb::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "postern", &mut std::io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "postern", &mut script);
+            terminal::line(String::from_utf8_lossy(&script).trim_end());
             return Ok(());
         }
         Verb::Man { dir } => {
@@ -148,7 +159,9 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         }
         Verb::Session(Session::End { login, id }) => (Command::SessionEnd { login, id }, &[]),
         Verb::Cutoff(Cutoff::Status) => (Command::CutoffStatus, &[]),
-        Verb::Audit(Audit::List { after, limit }) => (Command::AuditList { after, limit }, &["seq", "time", "entry"]),
+        Verb::Audit(Audit::List { after, limit }) => {
+            (Command::AuditList { after, limit }, &["seq", "time", "by", "account", "event", "details"])
+        }
         Verb::Audit(Audit::Verify) => (Command::AuditVerify, &[]),
     };
     match ask(&config()?, command).await? {
@@ -164,13 +177,24 @@ async fn run(cli: Cli) -> Result<(), Failure> {
 /// Through the control socket where a server runs, else in its place.
 async fn ask(config: &Config, command: Command) -> Result<Outcome, Failure> {
     let socket = control::socket::path(config);
-    let asked = control::socket::ask(&socket, &command).await;
-    if let Some(outcome) = asked.map_err(|error| Failure::unreachable(format!("{}: {error}", socket.display())))? {
-        return Ok(outcome);
+    let patience = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        let asked = control::socket::ask(&socket, &command).await;
+        if let Some(outcome) = asked.map_err(|error| Failure::unreachable(format!("{}: {error}", socket.display())))? {
+            return Ok(outcome);
+        }
+        match data::open(config).await {
+            Ok(keeper) => {
+                let uid = control::Uid(rustix::process::getuid().as_raw());
+                return Ok(control::execute(&keeper, config, uid, command).await);
+            }
+            // Another command, or a server that is about to open its socket.
+            Err(DataError::Open(OpenError::InUse { .. })) if tokio::time::Instant::now() < patience => {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            Err(error) => return Err(Failure::unreachable(error)),
+        }
     }
-    let keeper = data::open(config).await.map_err(Failure::unreachable)?;
-    let uid = control::Uid(rustix::process::getuid().as_raw());
-    Ok(control::execute(&keeper, config, uid, command).await)
 }
 
 async fn serve(config: Config) -> Result<(), Failure> {
@@ -182,7 +206,7 @@ async fn serve(config: Config) -> Result<(), Failure> {
         .init();
     serve::serve(config).await.map_err(|error| match error {
         ServeError::Config(_) | ServeError::Tls(_) => Failure::usage(error),
-        ServeError::Data(DataError::Open(_) | DataError::Store(_)) => Failure::unreachable(error),
+        ServeError::Data(_) => Failure::unreachable(error),
         _ => Failure::refused(error),
     })
 }

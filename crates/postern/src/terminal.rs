@@ -47,9 +47,19 @@ fn table(rows: &[Value], columns: &[&str]) -> String {
     };
     table.set_header(columns.iter().map(heading));
     for row in rows {
-        table.add_row(columns.iter().map(|name| cell(&row[*name])));
+        table.add_row(columns.iter().map(|name| coloured(&row[*name])));
     }
     table.trim_fmt()
+}
+
+/// A verdict of doctor's stands out.
+fn coloured(value: &Value) -> comfy_table::Cell {
+    let text = comfy_table::Cell::new(cell(value));
+    match value.as_str() {
+        Some("warn") if colour() => text.fg(comfy_table::Color::Yellow),
+        Some("fail") if colour() => text.fg(comfy_table::Color::Red),
+        _ => text,
+    }
 }
 
 fn lines(answer: &Value) -> String {

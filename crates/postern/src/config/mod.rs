@@ -4,6 +4,7 @@ mod error;
 mod values;
 
 use std::{
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -14,9 +15,10 @@ use gateway::Upstream;
 use http::HeaderName;
 use ipnet::IpNet;
 use serde::Deserialize;
+use zeroize::Zeroizing;
 
 pub(crate) use error::ConfigError;
-pub(crate) use values::{Lasting, Url};
+pub(crate) use values::{Lasting, Url, network};
 use values::{
     addresses, cutoff, duration, lock, master, networks, not_served, opt_text, scopes, size, sqlite_only, text,
 };
@@ -75,6 +77,7 @@ fn yes() -> bool {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct AppPasswords {
+    #[serde(deserialize_with = "values::limit")]
     pub(crate) limit: usize,
     #[serde(deserialize_with = "lock")]
     pub(crate) lock: LockMode,
@@ -136,8 +139,15 @@ impl PasswordFile {
         &self.0
     }
 
+    /// True if everybody on this machine can read it. A group that was made
+    /// for it may.
+    pub(crate) fn is_exposed(&self) -> bool {
+        std::fs::metadata(&self.0).is_ok_and(|metadata| metadata.permissions().mode() & 0o007 != 0)
+    }
+
     pub(crate) fn read(&self) -> Result<Secret, ConfigError> {
         let text = std::fs::read_to_string(&self.0).map_err(|source| ConfigError::unreadable(&self.0, &source))?;
+        let text = Zeroizing::new(text);
         match text.lines().next() {
             Some(line) if !line.is_empty() => Ok(Secret::new(line.to_owned())),
             _ => Err(ConfigError::empty_password(&self.0)),
@@ -164,6 +174,15 @@ struct RawGateway {
     #[serde(default, deserialize_with = "values::whole_site")]
     #[expect(dead_code, reason = "checked while it is read: only \"/\" is served")]
     path: Option<()>,
+    #[serde(default, deserialize_with = "values::own_listener")]
+    #[expect(dead_code, reason = "read only to be refused")]
+    host: Option<()>,
+    #[serde(default, deserialize_with = "values::no_prefix")]
+    #[expect(dead_code, reason = "read only to be refused")]
+    prefix_header: Option<()>,
+    #[serde(default, deserialize_with = "values::no_routes")]
+    #[expect(dead_code, reason = "read only to be refused")]
+    routes: Option<()>,
 }
 
 #[derive(Deserialize)]
@@ -263,7 +282,15 @@ impl Config {
             at(&mut tls.certificate);
             at(&mut tls.key);
         }
+        let socket = |address: &mut Address| {
+            if let Address::Unix(path) = address {
+                *path = folder.join(&*path);
+            }
+        };
+        self.portal.listen.iter_mut().for_each(socket);
+        self.drive.iter_mut().flat_map(|drive| &mut drive.listen).for_each(socket);
         for gateway in &mut self.gateway {
+            gateway.listen.iter_mut().chain(&mut gateway.listen_starttls).for_each(socket);
             if let Service::Imap { password, .. } = &mut gateway.service {
                 at(&mut password.0);
             }

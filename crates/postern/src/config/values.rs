@@ -114,12 +114,14 @@ pub(super) fn addresses<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<Address>,
 }
 
 pub(super) fn networks<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<IpNet>, D::Error> {
-    let network = |text: String| {
-        text.parse::<IpNet>()
-            .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
-            .map_err(|_| D::Error::custom(format!("{text:?} is no network: write 10.0.0.0/8 or a single address")))
-    };
-    Vec::<String>::deserialize(d)?.into_iter().map(network).collect()
+    Vec::<String>::deserialize(d)?.iter().map(|text| network(text).map_err(D::Error::custom)).collect()
+}
+
+/// `10.0.0.0/8`, or a single address.
+pub(crate) fn network(text: &str) -> Result<IpNet, String> {
+    text.parse::<IpNet>()
+        .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
+        .map_err(|_| format!("{text:?} is no network: write 10.0.0.0/8 or a single address"))
 }
 
 pub(super) fn scopes<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Scopes>, D::Error> {
@@ -195,6 +197,26 @@ pub(super) fn whole_site<'de, D: Deserializer<'de>>(d: D) -> Result<Option<()>, 
             "a path other than \"/\" is not served by this version: give the service a listener of its own",
         )),
     }
+}
+
+pub(super) fn own_listener<'de, D: Deserializer<'de>>(_: D) -> Result<Option<()>, D::Error> {
+    Err(D::Error::custom(
+        "a host on the portal's listener is not served by this version: give the service `listen` of its own",
+    ))
+}
+
+pub(super) fn no_prefix<'de, D: Deserializer<'de>>(_: D) -> Result<Option<()>, D::Error> {
+    Err(D::Error::custom("not served by this version: the service has the whole site, so take it out"))
+}
+
+pub(super) fn no_routes<'de, D: Deserializer<'de>>(_: D) -> Result<Option<()>, D::Error> {
+    Err(D::Error::custom("not served by this version: write data, which holds for the whole site"))
+}
+
+pub(super) fn limit<'de, D: Deserializer<'de>>(d: D) -> Result<usize, D::Error> {
+    const FORM: &str = "expected a whole number of app passwords from 1 to 1000";
+    let limit = i64::deserialize(d).map_err(|_| D::Error::custom(FORM))?;
+    usize::try_from(limit).ok().filter(|limit| (1..=1000).contains(limit)).ok_or_else(|| D::Error::custom(FORM))
 }
 
 pub(super) fn sqlite_only<'de, D: Deserializer<'de>>(_: D) -> Result<Option<()>, D::Error> {

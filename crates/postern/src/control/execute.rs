@@ -4,13 +4,16 @@ use std::time::Duration;
 
 use authority::{
     Account, AppName, AppPasswordId, AppPasswordRequest, Credential, Cutoff, Entry, Label, LockMode, Login, Networks,
-    Scopes, Secret, Standing, State, Timestamp,
+    Scope, Scopes, SealedEntry, Secret, Standing, State, Timestamp,
 };
 use keeper::{AddAccount, AdminError, AuditVerdict, FreshMandate, IssueError, Keeper, Listed, SessionInfo, StoreError};
 use serde_json::{Value, json};
 
 use super::{Command, Outcome};
-use crate::{config::Config, terminal::date};
+use crate::{
+    config::{Config, Service},
+    terminal::date,
+};
 
 /// Who asks, as the kernel saw it.
 #[derive(Clone, Copy, Debug)]
@@ -117,10 +120,12 @@ async fn run(keeper: &Keeper, config: &Config, Uid(uid): Uid, command: Command) 
         }
         Command::AppPasswordCreate { login, label, app, scopes, networks, expires_in, lock } => {
             let (account, mandate) = account(&login).await?;
+            let scopes = read::<Scopes>(&scopes)?;
+            has_a_door(config, &scopes)?;
             let request = AppPasswordRequest {
                 label: read::<Label>(&label)?,
                 app: read::<AppName>(&app)?,
-                scopes: read::<Scopes>(&scopes)?,
+                scopes,
                 networks: read::<Networks>(&networks.join(","))?,
                 expires_in: expires_in.map(Duration::from_secs),
                 lock: lock.as_deref().map_or(Ok(config.app_passwords.lock), read::<LockMode>)?,
@@ -189,15 +194,7 @@ async fn run(keeper: &Keeper, config: &Config, Uid(uid): Uid, command: Command) 
         }
         Command::AuditList { after, limit } => {
             let lines = keeper.audit(after, limit).await?;
-            lines
-                .iter()
-                .map(|line| {
-                    // An entry of a later version still prints, as the text it is.
-                    let entry: Value = serde_json::from_str(&line.text).unwrap_or_else(|_| line.text.clone().into());
-                    let at = serde_json::from_str::<Entry>(&line.text).map(|entry| date(entry.at)).unwrap_or_default();
-                    json!({ "seq": line.seq, "time": at, "entry": entry })
-                })
-                .collect()
+            lines.iter().map(audit_row).collect()
         }
         Command::AuditVerify => match keeper.verify_audit().await? {
             AuditVerdict::Whole { lines, head } => {
@@ -206,6 +203,23 @@ async fn run(keeper: &Keeper, config: &Config, Uid(uid): Uid, command: Command) 
             AuditVerdict::Broken(broken) => return Err(No::Refused(broken.to_string())),
         },
     })
+}
+
+/// A scope of the site's own that no door asks for is a slip of the pen, `male`
+/// for `mail`, and would open nothing.
+fn has_a_door(config: &Config, scopes: &Scopes) -> Result<(), No> {
+    let asked = |scope: &Scope| {
+        config.gateway.iter().any(|gateway| match &gateway.service {
+            Service::Http { data, .. } => data.iter().any(|needed| needed == scope),
+            Service::Imap { .. } => false,
+        })
+    };
+    match scopes.iter().find(|scope| matches!(scope, Scope::Custom(_)) && !asked(scope)) {
+        Some(scope) => Err(No::Refused(format!(
+            "no gateway asks for the scope {scope}: use mail, mail:send, calendars, contacts, files, or put it into a gateway's data"
+        ))),
+        None => Ok(()),
+    }
 }
 
 async fn set_standing(
@@ -278,6 +292,30 @@ fn password_row(listed: &Listed, state: State, account: &Account) -> Value {
         "uses": listed.uses.iter().map(|used| json!({
             "door": &*used.door, "at": date(used.at), "from": used.from,
         })).collect::<Vec<_>>(),
+    })
+}
+
+/// The entry as it is sealed, and what people look for in it.
+fn audit_row(line: &SealedEntry) -> Value {
+    // An entry of a later version still prints, as the text it is.
+    let entry: Value = serde_json::from_str(&line.text).unwrap_or_else(|_| line.text.clone().into());
+    let time = serde_json::from_str::<Entry>(&line.text).map(|entry| date(entry.at)).unwrap_or_default();
+    let heading = ["at", "actor", "account", "event"];
+    let details: Vec<&Value> = entry
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter(|(key, _)| !heading.contains(&&***key))
+        .map(|(_, value)| value)
+        .collect();
+    json!({
+        "seq": line.seq,
+        "time": time,
+        "by": entry["actor"],
+        "account": entry["account"],
+        "event": entry["event"],
+        "details": details,
+        "entry": entry,
     })
 }
 

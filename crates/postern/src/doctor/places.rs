@@ -25,7 +25,8 @@ pub(super) fn examine(file: &Path, config: &Config) -> Vec<Finding> {
     for gateway in &config.gateway {
         if let Service::Imap { password, .. } = &gateway.service {
             match password.read() {
-                Ok(_) => findings.extend(readable(password.path())),
+                Ok(_) if password.is_exposed() => findings.push(exposed(password.path())),
+                Ok(_) => {}
                 Err(error) => findings.push(Finding::failed(format!("handover {}", gateway.name), &error)),
             }
         }
@@ -53,13 +54,15 @@ pub(super) fn examine(file: &Path, config: &Config) -> Vec<Finding> {
 
 fn readable(path: &Path) -> Option<Finding> {
     // A group that was made for it, such as ssl-cert, may read.
-    (mode(path)? & 0o007 != 0).then(|| {
-        Finding::warn(
-            "files",
-            format!("{} holds a secret and can be read by everybody on this machine", path.display()),
-            format!("chmod o-rwx {}, and change the secret if others have an account here", path.display()),
-        )
-    })
+    (mode(path)? & 0o007 != 0).then(|| exposed(path))
+}
+
+fn exposed(path: &Path) -> Finding {
+    Finding::warn(
+        "files",
+        format!("{} holds a secret and can be read by everybody on this machine", path.display()),
+        format!("chmod o-rwx {}, and change the secret if others have an account here", path.display()),
+    )
 }
 
 fn mode(path: &Path) -> Option<u32> {

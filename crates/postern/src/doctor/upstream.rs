@@ -72,7 +72,7 @@ async fn imap(gateway: &Gateway) -> Finding {
 
 async fn greet_and_try(upstream: &Upstream) -> io::Result<(String, String)> {
     let mut stream = upstream.connect().await?;
-    let greeting = hear(&mut stream, "* ").await?;
+    let greeting = hear(&mut stream, "").await?;
     if !greeting.to_ascii_uppercase().starts_with("* OK") {
         return Ok((greeting, String::new()));
     }

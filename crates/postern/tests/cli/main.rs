@@ -1,0 +1,8 @@
+//! The built binary, as people and scripts meet it.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+
+mod doctor;
+mod serving;
+mod site;
+mod transcript;
