@@ -235,6 +235,20 @@ quota = "64M"
         Running::start(&mut command, &self.path(log))
     }
 
+    /// Starts the server with its clock so many hours behind, and does not wait.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn spawn_behind(&self, hours: u32, log: &str) -> io::Result<Running> {
+        let behind = format!("-{hours}h");
+        // faketime would stand between us and the server, and keep signals to itself.
+        let library = Command::new("faketime").args(["-f", &behind, "printenv", "LD_PRELOAD"]).output()?;
+        let mut command = Command::new(binary()?);
+        command.env("LD_PRELOAD", String::from_utf8_lossy(&library.stdout).trim()).env("FAKETIME", behind);
+        command.arg("serve").arg("--config").arg(self.config());
+        Running::start(&mut command, &self.path(log))
+    }
+
     /// Starts the server and waits until it listens everywhere.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ pub(crate) const DEMO: &[&str] =
     &["ca-certificates", "curl", "dovecot-imapd", "isync", "openssl", "radicale", "vdirsyncer"];
 /// What the tests run on top of that.
 pub(crate) const TESTS: &[&str] =
-    &["chromium", "chromium-driver", "davfs2", "litmus", "mutt", "nginx-light", "python3"];
+    &["chromium", "chromium-driver", "davfs2", "faketime", "litmus", "mutt", "nginx-light", "python3"];
 
 /// Installs what is missing; without root it says what to type.
 pub(crate) fn install(wanted: &[&str]) -> Result<(), String> {

@@ -97,8 +97,7 @@ fn every_credential_at_every_door() {
     }
 }
 
-/// What time ends: the first hour, and the expiry. Their length is the site's,
-/// and an expiry is an hour at least; so a site where a minute is a second.
+/// What time ends: here the time for the first use, cut to a second.
 #[test]
 fn a_password_that_was_not_used_in_time_opens_nothing() {
     let dovecot = e2e::Dovecot::start().unwrap();
@@ -112,4 +111,33 @@ fn a_password_that_was_not_used_in_time_opens_nothing() {
     };
     e2e::until("the password to expire", expired).unwrap();
     assert_eq!(imap(&postern, false, "alice", &late), Told::Refused);
+}
+
+/// A password that ends after an hour is made and used two hours ago, by a
+/// server whose clock is behind; today's server refuses it.
+#[test]
+fn a_password_opens_nothing_after_its_end() {
+    let (dovecot, radicale) = (e2e::Dovecot::start().unwrap(), e2e::Radicale::start().unwrap());
+    let site = e2e::Site::new(dovecot.port, radicale.port, "").unwrap();
+    let mut before = site.spawn_behind(2, "before.log").unwrap();
+    e2e::until("the server to be ready", || before.said().contains("ready")).unwrap();
+    site.account(ALICE).unwrap();
+    let all = "mail,calendars,contacts,files";
+    let (id, secret) = site.app_password(ALICE, all, &["--expires", "1h"]).unwrap();
+    let mut imap_then = Imap::connect(site.imap, &site.ca(), false).unwrap();
+    imap_then.line().unwrap();
+    assert!(imap_then.command("a", &format!("LOGIN alice \"{secret}\"")).unwrap().last().unwrap().starts_with("a OK"));
+    before.signal(rustix::process::Signal::TERM);
+    assert_eq!(before.wait(), Some(0));
+
+    let postern = site.serve().unwrap();
+    let shown = postern.cli(&["app-password", "show", &id, "--json"], "").unwrap().json();
+    assert_eq!(shown["state"], "expired");
+    assert!(!shown["first_used"].is_null());
+    for starttls in [false, true] {
+        assert_eq!(imap(&postern, starttls, "alice", &secret), Told::Refused);
+    }
+    for port in [postern.dav, postern.drive] {
+        assert_eq!(http(&postern, port, "alice", &secret), Told::Refused);
+    }
 }
