@@ -126,3 +126,18 @@ fn doctor_says_what_is_wrong_and_what_to_do() {
         assert!(!finding["remedy"].as_str().unwrap_or_default().is_empty(), "{finding}");
     }
 }
+
+#[test]
+fn doctor_finds_a_sound_site_sound() {
+    let world = crate::World::start();
+    world.postern.account(ALICE).unwrap();
+    let output = world.postern.cli(&["doctor", "--json"], "").unwrap();
+    let findings = output.json();
+    let grave: Vec<_> = findings.as_array().unwrap().iter().filter(|finding| finding["verdict"] == "fail").collect();
+    assert!(output.status == Some(0) && grave.is_empty(), "{grave:?}");
+    for check in
+        ["configuration", "certificate", "store", "clock", "upstream imap", "upstream dav", "past imap", "past dav"]
+    {
+        assert!(findings.as_array().unwrap().iter().any(|finding| finding["check"] == check), "{check}: {findings}");
+    }
+}
