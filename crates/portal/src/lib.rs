@@ -9,13 +9,18 @@
 //! which browser: what an owner may do is in the keeper's types. It shares its
 //! origin with no data of anybody.
 //!
-//! **To add a page:** a template, a file in `pages` with its handlers, its routes
-//! in [`Portal::new`]. A handler that needs somebody takes [`pages::SignedIn`];
-//! one that changes something takes its form through [`pages::Sent`].
+//! **To add a page:** a template, a file in `pages` with its handlers, its route
+//! in `pages::routes`, a link to it from another page (the tests follow links).
+//! A handler that needs somebody takes `SignedIn`; one that changes something is
+//! a POST and takes its form as `Sent`.
 
-mod origin;
+mod after;
+mod csrf;
+mod forwarded;
 mod pages;
 mod session;
+mod time;
+mod turned;
 mod words;
 
 use std::{future::Future, net::IpAddr, sync::Arc, time::Duration};
@@ -39,7 +44,7 @@ pub struct Settings {
     pub url: String,
     /// The site's name on every page.
     pub site: String,
-    /// Proxies whose `X-Forwarded-For` is believed.
+    /// Proxies whose `X-Forwarded-For` or `Forwarded` is believed.
     pub trusted_proxies: Vec<IpNet>,
     /// Whether passwords made here work in one app only.
     pub lock: authority::LockMode,
@@ -79,7 +84,7 @@ pub struct Portal {
 impl Portal {
     /// Pages over this keeper. Cookies are drawn from `random`.
     pub fn new(keeper: Arc<Keeper>, settings: Settings, random: Box<dyn CryptoRng + Send>) -> Self {
-        let hsts = settings.url.starts_with("https://") && !settings.url.starts_with("https://localhost");
+        let hsts = is_public(&settings.url);
         let shared = Arc::new(Shared { keeper, settings, sessions: Sessions::new(random) });
         let router = pages::routes(shared).layer(axum::middleware::map_response(
             move |mut response: http::Response<Body>| async move {
@@ -96,6 +101,9 @@ impl Portal {
     }
 
     /// Serves one connection until it ends, or until `drain` asks it to.
+    ///
+    /// A request has to have arrived within [`HEAD_WITHIN`], its body within
+    /// twenty seconds more; so long may the connection be idle in between.
     pub async fn serve_connection<IO>(&self, io: IO, peer: IpAddr, drain: impl Future<Output = ()>)
     where
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -105,14 +113,23 @@ impl Portal {
             request.map(Body::new)
         });
         let mut http = hyper::server::conn::http1::Builder::new();
-        http.timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(30)).max_buf_size(64 * 1024);
+        http.timer(TokioTimer::new()).header_read_timeout(HEAD_WITHIN).max_buf_size(HEAD_AT_MOST);
         let serving = http.serve_connection(TokioIo::new(io), TowerToHyperService::new(router));
-        tokio::pin!(serving, drain);
+        tokio::pin!(serving);
         let ended = tokio::select! {
-            ended = &mut serving => ended,
-            () = &mut drain => {
+            ended = &mut serving => Some(ended),
+            () = drain => None,
+            () = tokio::time::sleep(CONNECTION_WITHIN) => None,
+        };
+        let ended = match ended {
+            Some(ended) => ended,
+            None => {
                 serving.as_mut().graceful_shutdown();
-                serving.await
+                // Who does not read the last answer is not waited for.
+                match tokio::time::timeout(LAST_ANSWER_WITHIN, serving).await {
+                    Ok(ended) => ended,
+                    Err(_) => return tracing::debug!("a connection to the portal did not end and was cut"),
+                }
             }
         };
         if let Err(error) = ended {
@@ -121,7 +138,22 @@ impl Portal {
     }
 }
 
-/// What every answer carries. No script, style or frame but our own; no page is
+/// A request's head, and the next one's, has to arrive within this time.
+const HEAD_WITHIN: Duration = Duration::from_secs(30);
+/// So long may a request's head be, in bytes.
+const HEAD_AT_MOST: usize = 32 * 1024;
+/// After this a browser has to connect anew: nobody holds a place for good.
+const CONNECTION_WITHIN: Duration = Duration::from_secs(600);
+/// The answer under way when a connection is asked to end.
+const LAST_ANSWER_WITHIN: Duration = Duration::from_secs(30);
+
+/// True if browsers may be told to insist on TLS from now on: on `localhost` they
+/// would then do so for whatever else is tried out there.
+fn is_public(url: &str) -> bool {
+    url.strip_prefix("https://").is_some_and(|host| host.split(':').next() != Some("localhost"))
+}
+
+/// What every answer carries: no script, style or frame but our own, and nothing
 /// kept by a browser that somebody else may use next.
 fn guard(headers: &mut http::HeaderMap, hsts: bool) {
     const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; \
@@ -139,5 +171,6 @@ fn guard(headers: &mut http::HeaderMap, hsts: bool) {
     if hsts {
         set("strict-transport-security", "max-age=31536000");
     }
+    // Pages are personal. What is not sets its own.
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
 }

@@ -4,18 +4,19 @@
 //! given with every step up, so that one planted before is worth nothing after.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use authority::Timestamp;
+use authority::{AppPasswordId, Timestamp};
 use data_encoding::BASE64URL_NOPAD;
 use http::{HeaderMap, HeaderValue, header};
 use keeper::{Owner, Pending, Proposal, SettingUp};
 use rand_core::{CryptoRng, Rng};
 use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
+
+use crate::{after::After, csrf::Token};
 
 /// `__Host-`: only over TLS, only from this very host, for all of it.
 const COOKIE: &str = "__Host-postern";
@@ -25,12 +26,14 @@ const IDLE: Duration = Duration::from_secs(3600);
 const LONGEST: Duration = Duration::from_secs(12 * 3600);
 /// So many browsers at once.
 const BROWSERS: usize = 50_000;
+/// So many forms that may be sent once are remembered per browser.
+const FORMS: usize = 32;
 
 /// What this browser has proved.
 #[derive(Clone)]
 pub(crate) enum Level {
-    /// The primary password; there is a second factor to ask for.
-    Pending(Arc<Pending>),
+    /// The primary password; there is a second factor to ask for. Then on to a page.
+    Pending(Arc<Pending>, After),
     /// The primary password; a second factor is being set up.
     Enrolling(Arc<Pending>, Arc<Proposal>),
     /// A set-up code; all factors are being chosen.
@@ -44,6 +47,27 @@ struct Session {
     token: Token,
     since: Timestamp,
     seen: Timestamp,
+    /// What was done, to be told on the next page.
+    notice: Option<String>,
+    /// Forms that were sent, and what each made.
+    forms: VecDeque<(Box<str>, Option<AppPasswordId>)>,
+}
+
+impl Session {
+    fn is_over(&self, now: Timestamp) -> bool {
+        now.since(self.seen) > IDLE || now.since(self.since) > LONGEST
+    }
+}
+
+/// What to do with a form that may be sent once.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum Claim {
+    /// Act on it, and say how it went with [`Sessions::settle`].
+    First,
+    /// It was sent before: a second click, or a reload of the answer. This is
+    /// what it made, if it is known by now.
+    Before(Option<AppPasswordId>),
 }
 
 /// A session as one request sees it.
@@ -57,20 +81,6 @@ pub(crate) struct Seen {
 
 type Key = [u8; 32];
 
-/// The form's proof that it came from a page of this session.
-#[derive(Clone)]
-pub(crate) struct Token(Box<str>);
-
-impl Token {
-    pub(crate) fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    pub(crate) fn matches(&self, sent: &str) -> bool {
-        self.0.as_bytes().ct_eq(sent.as_bytes()).into()
-    }
-}
-
 pub(crate) struct Sessions {
     random: Mutex<Box<dyn CryptoRng + Send>>,
     browsers: Mutex<HashMap<Key, Session>>,
@@ -81,22 +91,38 @@ impl Sessions {
         Self { random: Mutex::new(random), browsers: Mutex::default() }
     }
 
-    /// The session that this request's cookie names, if it is still going.
+    /// The session that this request's cookie names, if it is still going. Its
+    /// owner is there: the idle time starts anew.
     pub(crate) fn seen(&self, headers: &HeaderMap, now: Timestamp) -> Option<Seen> {
-        let key = key(headers)?;
+        self.find(headers, now, true)
+    }
+
+    /// The same for a request that a page makes by itself: a page left open
+    /// must not keep its owner signed in.
+    pub(crate) fn glimpsed(&self, headers: &HeaderMap, now: Timestamp) -> Option<Seen> {
+        self.find(headers, now, false)
+    }
+
+    fn find(&self, headers: &HeaderMap, now: Timestamp, is_active: bool) -> Option<Seen> {
+        let key = hash(cookie(headers)?);
         let mut browsers = self.browsers();
         let session = browsers.get_mut(&key)?;
-        if now.since(session.seen) > IDLE || now.since(session.since) > LONGEST {
+        if session.is_over(now) {
             browsers.remove(&key);
             return None;
         }
-        session.seen = now;
+        if is_active {
+            session.seen = now;
+        }
         Some(Seen { key, level: session.level.clone(), token: session.token.clone() })
     }
 
     /// A session at this level, under a new cookie; `before` is over.
-    pub(crate) fn step_up(&self, before: Option<&Seen>, level: Level, now: Timestamp) -> HeaderValue {
-        let (cookie, token) = (self.draw(), self.draw());
+    pub(crate) fn step_up(&self, before: Option<&Seen>, level: Level, now: Timestamp) -> (Seen, HeaderValue) {
+        let cookie = self.draw();
+        let (key, token) = (hash(&cookie), Token::new(self.draw()));
+        let seen = Seen { key, level: level.clone(), token: token.clone() };
+        let session = Session { level, token, since: now, seen: now, notice: None, forms: VecDeque::new() };
         let mut browsers = self.browsers();
         if let Some(before) = before {
             browsers.remove(&before.key);
@@ -104,16 +130,52 @@ impl Sessions {
         if browsers.len() >= BROWSERS {
             make_room(&mut browsers, now);
         }
-        let session = Session { level, token: Token(token.into()), since: now, seen: now };
-        browsers.insert(hash(&cookie), session);
+        browsers.insert(key, session);
         let text = format!("{COOKIE}={cookie}; Path=/; Secure; HttpOnly; SameSite=Lax");
-        HeaderValue::try_from(text).expect("base64 fits into a header")
+        (seen, HeaderValue::try_from(text).expect("base64 fits into a header"))
     }
 
     /// The same browser, with what it has proved since.
     pub(crate) fn update(&self, seen: &Seen, level: Level) {
         if let Some(session) = self.browsers().get_mut(&seen.key) {
             session.level = level;
+        }
+    }
+
+    /// Tells the browser's next page what was done.
+    pub(crate) fn say(&self, seen: &Seen, notice: String) {
+        if let Some(session) = self.browsers().get_mut(&seen.key) {
+            session.notice = Some(notice);
+        }
+    }
+
+    /// What was done, told once.
+    pub(crate) fn hear(&self, seen: &Seen) -> Option<String> {
+        self.browsers().get_mut(&seen.key)?.notice.take()
+    }
+
+    /// Asks whether this form has been sent before. A reload of a page that was
+    /// the answer to a form sends the form again; it must make nothing twice.
+    pub(crate) fn claim(&self, seen: &Seen, form: &str) -> Claim {
+        let mut browsers = self.browsers();
+        let Some(session) = browsers.get_mut(&seen.key) else { return Claim::Before(None) };
+        if let Some((_, made)) = session.forms.iter().find(|(known, _)| **known == *form) {
+            return Claim::Before(*made);
+        }
+        if session.forms.len() == FORMS {
+            session.forms.pop_front();
+        }
+        session.forms.push_back((form.into(), None));
+        Claim::First
+    }
+
+    /// What a claimed form made; nothing: it may be corrected and sent again.
+    pub(crate) fn settle(&self, seen: &Seen, form: &str, made: Option<AppPasswordId>) {
+        if let Some(session) = self.browsers().get_mut(&seen.key) {
+            match made {
+                None => session.forms.retain(|(known, _)| **known != *form),
+                made => session.forms.iter_mut().filter(|(known, _)| **known == *form).for_each(|entry| entry.1 = made),
+            }
         }
     }
 
@@ -127,7 +189,8 @@ impl Sessions {
         self.browsers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn draw(&self) -> String {
+    /// 256 bits, printable.
+    pub(crate) fn draw(&self) -> String {
         let mut bytes = [0; 32];
         self.random.lock().unwrap_or_else(PoisonError::into_inner).fill_bytes(&mut bytes);
         BASE64URL_NOPAD.encode(&bytes)
@@ -136,7 +199,7 @@ impl Sessions {
 
 /// Whoever is over goes first, then who has proved least, then who was quiet longest.
 fn make_room(browsers: &mut HashMap<Key, Session>, now: Timestamp) {
-    browsers.retain(|_, session| now.since(session.seen) <= IDLE && now.since(session.since) <= LONGEST);
+    browsers.retain(|_, session| !session.is_over(now));
     let rank = |session: &Session| (matches!(session.level, Level::Owner(_)), session.seen);
     let mut ranks: Vec<_> = browsers.iter().map(|(key, session)| (rank(session), *key)).collect();
     ranks.sort_unstable_by_key(|(rank, _)| *rank);
@@ -146,10 +209,10 @@ fn make_room(browsers: &mut HashMap<Key, Session>, now: Timestamp) {
     }
 }
 
-fn key(headers: &HeaderMap) -> Option<Key> {
-    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let mut named = cookies.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    named.find(|(name, _)| *name == COOKIE).map(|(_, value)| hash(value))
+fn cookie(headers: &HeaderMap) -> Option<&str> {
+    let lines = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.find(|(name, _)| *name == COOKIE).map(|(_, value)| value)
 }
 
 fn hash(cookie: &str) -> Key {

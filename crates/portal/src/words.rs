@@ -1,35 +1,11 @@
 //! The sentences and words of the pages.
 
-use authority::{Area, Reason, Scope, Scopes, State, Timestamp};
-
-/// "3 March 2026, 14:05 UTC".
-pub(crate) fn date(at: Timestamp) -> String {
-    let at = jiff::Timestamp::from_second(at.as_secs()).unwrap_or_default();
-    at.strftime("%-d %B %Y, %H:%M UTC").to_string()
-}
-
-/// For `<time datetime>`.
-pub(crate) fn machine_date(at: Timestamp) -> String {
-    jiff::Timestamp::from_second(at.as_secs()).unwrap_or_default().to_string()
-}
+use authority::{Area, Reason, Scope, Scopes, State};
+use keeper::Denied;
 
 /// "Mail, calendars".
 pub(crate) fn scopes(scopes: &Scopes) -> String {
-    let mut text = scopes.iter().map(scope).collect::<Vec<_>>().join(", ");
-    if let Some(first) = text.get_mut(0..1) {
-        first.make_ascii_uppercase();
-    }
-    text
-}
-
-/// An error of the keeper as a sentence on a page.
-pub(crate) fn sentence(error: &impl ToString) -> String {
-    let mut text = error.to_string();
-    if let Some(first) = text.get_mut(0..1) {
-        first.make_ascii_uppercase();
-    }
-    text.push('.');
-    text
+    capital(scopes.iter().map(scope).collect::<Vec<_>>().join(", "))
 }
 
 fn scope(scope: &Scope) -> String {
@@ -50,7 +26,22 @@ fn area_word(area: Area) -> &'static str {
     }
 }
 
-/// A word and a shape, so that no state is told by colour alone.
+/// What ticking the box of a scope lets an app do.
+pub(crate) fn choice(scope: &Scope) -> String {
+    let full = |area| match area {
+        Area::Mail => "Mail: read, file and delete it",
+        Area::MailSend => "Sending: send mail in your name",
+        Area::Calendars => "Calendars: see and change them",
+        Area::Contacts => "Contacts: see and change them",
+        Area::Files => "Files: see and change them",
+    };
+    match scope {
+        Scope::Full(area) => full(*area).to_owned(),
+        other => capital(self::scope(other)),
+    }
+}
+
+/// The shape and the word of a state: none is told by colour alone.
 pub(crate) fn state(state: State) -> (&'static str, &'static str) {
     match state {
         State::Waiting => ("\u{25cb}", "Waiting for its first use"),
@@ -64,37 +55,100 @@ pub(crate) fn state(state: State) -> (&'static str, &'static str) {
 /// Why an app was turned away, for the owner, with what to do.
 pub(crate) fn reason(reason: Reason) -> &'static str {
     match reason {
-        Reason::UnknownLogin => "The user name belongs to no account. Check it in the app.",
+        Reason::UnknownLogin => "The user name in the app belongs to no account. Correct it there.",
         Reason::ForeignIdentity => {
             "The app asked to act for another account. Leave its \u{201c}authorisation name\u{201d} empty."
         }
         Reason::NoSuchPassword => {
-            "What the app sent looks like an app password, and is none of yours. Enter it again, or paste it."
+            "What an app sent has the shape of an app password, but is none of this account\u{2019}s. It was mistyped, or belongs to another account: enter it again."
         }
         Reason::NotAnAppPassword => {
-            "What the app sent is not an app password, probably your account\u{2019}s own. Enter an app password instead."
+            "An app tried to sign in with something that is not an app password, probably your account\u{2019}s own password. Enter the app password instead."
         }
-        Reason::WrongPrimary => "The app sent a wrong password. Enter an app password instead.",
-        Reason::Throttled => "Too many different passwords were tried. Wait a quarter of an hour.",
+        Reason::WrongPrimary => "An app sent a wrong password. Enter the app password instead.",
+        Reason::Throttled => {
+            "Too many different passwords were tried. Wait a quarter of an hour, then enter the app password."
+        }
         Reason::AccountSuspended => "Your account is suspended. Ask whoever runs this service.",
-        Reason::NoSecondFactor => "Your account has no second factor, so its app passwords rest. Set one up.",
+        Reason::NoSecondFactor => {
+            "Your account has no second factor, so its app passwords rest. Set one up to wake them."
+        }
         Reason::Expired => "This password has expired. Generate a new one.",
         Reason::NotUsedInTime => "This password was not used within its first hour. Generate a new one.",
-        Reason::Revoked => "This password was revoked. Generate a new one, or remove the account from the app.",
-        Reason::Network => "The app is in a network that this password is not meant for.",
+        Reason::Revoked => "This password is revoked. Generate a new one, or remove the account from the app.",
+        Reason::Network => {
+            "The app is in a network that this password is not meant for. Go back to one that it is, or generate another password."
+        }
         Reason::Scope => "This password does not open this. Generate one that does.",
     }
+}
+
+/// What was refused, where: what to check differs, what it tells does not.
+#[derive(Clone, Copy)]
+pub(crate) enum Tried {
+    /// Login and primary password.
+    SignIn,
+    /// A code of the second factor.
+    Code,
+    /// The first code of a new authenticator.
+    FirstCode,
+    /// Login and set-up code.
+    SetUp,
+    /// The current primary password, perhaps with a code.
+    Change,
+}
+
+/// Why not, and what to do.
+pub(crate) fn denied(denied: &Denied, tried: Tried) -> String {
+    match denied {
+        Denied::Refused => match tried {
+            Tried::SignIn => "That did not match. Check the user name and the password, then try again.",
+            Tried::Code => "That code did not match, or was used before. Wait for the next one, or use a recovery code.",
+            Tried::FirstCode => {
+                "That code did not match. Check that the clock of your phone is right, then enter the code it shows now."
+            }
+            Tried::SetUp => {
+                "That did not match, or the code is no longer good. Check both, or ask for a new set-up code."
+            }
+            Tried::Change => "The current password, or the code, did not match. Nothing was changed.",
+        }
+        .to_owned(),
+        Denied::Throttled => "Too many different tries. Wait a quarter of an hour, then try again.".to_owned(),
+        Denied::NotFresh => {
+            "It has been a while since you showed your second factor. Confirm with a code, then send this again.".to_owned()
+        }
+        other => sentence(other),
+    }
+}
+
+/// An error as a sentence on a page.
+pub(crate) fn sentence(error: &impl ToString) -> String {
+    let mut text = capital(error.to_string());
+    if !text.ends_with('.') {
+        text.push('.');
+    }
+    text
+}
+
+/// "2 sessions were" and "1 session was".
+pub(crate) fn sessions_ended(count: usize) -> String {
+    match count {
+        0 => String::new(),
+        1 => " 1 open connection was cut off.".to_owned(),
+        many => format!(" {many} open connections were cut off."),
+    }
+}
+
+fn capital(mut text: String) -> String {
+    if let Some(first) = text.get_mut(0..1) {
+        first.make_ascii_uppercase();
+    }
+    text
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn dates_are_read_by_people_and_by_machines() {
-        let at = Timestamp::from_millis(1_772_546_700_000);
-        assert_eq!((&*date(at), &*machine_date(at)), ("3 March 2026, 14:05 UTC", "2026-03-03T14:05:00Z"));
-    }
 
     #[test]
     fn scopes_read_as_words() {
@@ -104,7 +158,18 @@ mod tests {
     #[test]
     fn every_reason_says_what_to_do() {
         for of in Reason::ALL {
-            assert!(reason(of).matches(". ").count() >= 1 || of == Reason::Network, "{of:?}");
+            let text = reason(of);
+            assert!(text.ends_with('.') && text.contains(['.', ':']) && text.len() > 40, "{of:?}: {text}");
+            let imperatives = ["Correct", "Leave", "enter", "Enter", "Wait", "Ask", "Set", "Generate", "Go back"];
+            assert!(imperatives.iter().any(|act| text.contains(act)), "{of:?}: {text}");
         }
+    }
+
+    #[test]
+    fn errors_become_sentences() {
+        assert_eq!(
+            sentence(&authority::UnfitPrimary::TooShort),
+            "Use at least 12 characters; a few unrelated words do well."
+        );
     }
 }

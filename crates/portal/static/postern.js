@@ -1,45 +1,75 @@
 // Comfort only: every page works without this.
 "use strict";
 
-// The secret page is the answer to a form; a reload goes to the page without the secret.
+// The page with the secret is the answer to a form. Its address becomes that of
+// the page without the secret: a reload goes there and sends nothing again.
 for (const shown of document.querySelectorAll("[data-moved]")) {
   history.replaceState(null, "", shown.dataset.moved);
 }
 
 for (const button of document.querySelectorAll("[data-copy]")) {
   const field = document.getElementById(button.dataset.copy);
+  const status = button.parentElement.querySelector("[role=status]");
   button.hidden = false;
   field.addEventListener("focus", () => field.select());
   button.addEventListener("click", async () => {
-    const status = button.parentElement.querySelector("[role=status]");
+    status.textContent = "";
     try {
       await navigator.clipboard.writeText(field.value);
       status.textContent = "Copied";
     } catch {
-      field.select();
-      status.textContent = "Press Ctrl+C to copy";
+      field.focus();
+      status.textContent = "Selected: copy it with Ctrl+C";
     }
   });
 }
 
-for (const form of document.querySelectorAll("form[data-once]")) {
-  form.addEventListener("submit", () => { form.querySelector("button").disabled = true; });
+for (const button of document.querySelectorAll("[data-print]")) {
+  button.hidden = false;
+  button.addEventListener("click", () => print());
 }
 
-// Doors turn green as the app connects. Quiet when the page is not looked at.
+// An app from the list is known to ask for something: offered, never ticked unasked.
+for (const offer of document.querySelectorAll("[data-ticks]")) {
+  const app = document.getElementById(offer.dataset.ticks);
+  const boxes = offer.form.querySelectorAll("input[type=checkbox]");
+  const known = () => [...app.list.options].find((option) => option.value === app.value);
+  const show = () => {
+    offer.hidden = !known();
+    offer.value = `Tick what ${app.value} can use`;
+  };
+  app.addEventListener("input", show);
+  offer.addEventListener("click", () => {
+    const opens = known().dataset.opens.split(" ");
+    for (const box of boxes) { box.checked = opens.includes(box.name); }
+  });
+  show();
+}
+
+// Doors turn green as the app connects. Quiet while nobody looks at the page.
 for (const list of document.querySelectorAll("[data-doors]")) {
-  for (const link of document.querySelectorAll("[data-check]")) { link.hidden = true; }
+  const fallback = document.querySelectorAll("[data-check]");
+  for (const link of fallback) { link.hidden = true; }
+  let shown = "";
   const look = async () => {
     if (!document.hidden) {
       try {
-        const answer = await fetch(list.dataset.doors, { redirect: "error" });
-        if (!answer.ok) { return; }
-        const html = await answer.text();
-        if (html !== list.dataset.last) {
-          list.dataset.last = html;
-          list.innerHTML = html;
+        const answer = await fetch(list.dataset.doors, { redirect: "manual" });
+        if (answer.type === "opaqueredirect" || answer.status === 404) {
+          // Signed out, or gone: the link says which.
+          for (const link of fallback) { link.hidden = false; }
+          return;
         }
-      } catch { return; }
+        if (answer.ok) {
+          const html = await answer.text();
+          if (html !== shown) {
+            shown = html;
+            list.innerHTML = html;
+          }
+        }
+      } catch {
+        // Offline for a moment: look again.
+      }
     }
     setTimeout(look, 2000);
   };

@@ -1,56 +1,76 @@
 //! One app password: what it is, door by door, and revoking it.
 
+use std::net::IpAddr;
+
 use askama::Template;
-use authority::{AppPassword, AppPasswordId, State};
+use authority::{AppPasswordId, State};
 use axum::extract::Path;
 use keeper::Listed;
-use serde::Deserialize;
 
 use super::{
-    Answer, Frame, Here, Sent, SignedIn, Turned,
+    Answer, Frame, Here, Nothing, SignedIn, Watching,
     app_passwords::{Confirm, Row},
     go, page,
 };
-use crate::{Shared, words};
+use crate::{DoorHelp, Shared, csrf::Sent, time::Moment, turned::Turned, words};
 
-/// What one door has seen of a password.
-pub(super) struct DoorRow {
-    pub(super) class: &'static str,
-    pub(super) mark: &'static str,
-    pub(super) title: String,
-    pub(super) text: String,
-    pub(super) address: String,
+/// A row for each door that a password opens.
+#[derive(Template)]
+#[template(path = "doors.html")]
+pub(super) struct Doors {
+    doors: Vec<DoorRow>,
 }
 
-/// A row for each door that the password opens: connected, turned away with
-/// the real reason, or nothing yet.
-pub(super) async fn door_rows(here: &Shared, listed: &Listed) -> Result<Vec<DoorRow>, Turned> {
-    let AppPassword { account, scopes, created, .. } = &listed.password;
-    let refused = here.keeper.refusals(*account, *created).await?;
-    let doors = here.settings.doors.iter().filter(|help| scopes.open(&help.door.needs));
-    let row = |help: &crate::DoorHelp| {
+/// A door, and what was seen of the password there.
+struct DoorRow {
+    title: String,
+    address: String,
+    seen: SeenThere,
+}
+
+/// What one door has seen of a password.
+enum SeenThere {
+    Connected {
+        at: Moment,
+        from: IpAddr,
+    },
+    Refused {
+        at: Moment,
+        from: IpAddr,
+        why: &'static str,
+    },
+    /// Nothing yet, and somebody may be typing it into an app right now.
+    Waiting,
+    /// Nothing, and it is in use elsewhere.
+    Unused,
+}
+
+/// What an app got wrong is often known only of the account: it sent another
+/// password. In the hour in which this one is set up, such a refusal is most
+/// likely about it, at doors that it has not opened yet. Later it is about some
+/// other app, perhaps an old phone that asks all night.
+pub(super) async fn doors_of(here: &Shared, listed: &Listed) -> Result<Doors, Turned> {
+    let password = &listed.password;
+    let refused = here.keeper.refusals(password.account, password.created).await?;
+    let is_new = here.keeper.now() < password.use_by;
+    let row = |help: &DoorHelp| {
         let used = listed.uses.iter().find(|used| used.door == help.door.name);
-        let ours = |id: Option<AppPasswordId>| id.is_none_or(|id| id == listed.password.id);
-        let refusal = refused.iter().find(|line| line.door == help.door.name && ours(line.app_password));
-        let (class, mark, text) = match (used, refusal) {
+        let is_its = |id: Option<AppPasswordId>| id.map_or(is_new && used.is_none(), |id| id == password.id);
+        let refusal = refused.iter().find(|line| line.door == help.door.name && is_its(line.app_password));
+        let seen = match (used, refusal) {
             (Some(used), refusal) if refusal.is_none_or(|line| line.at <= used.at) => {
-                let text = format!("Connected, {}, from {}", words::date(used.at), used.from);
-                ("connected", "\u{2713}", text)
+                SeenThere::Connected { at: Moment(used.at), from: used.from }
             }
             (_, Some(line)) => {
-                let text = format!(
-                    "Turned away, {}, from {}. {}",
-                    words::date(line.at),
-                    line.from,
-                    words::reason(line.reason)
-                );
-                ("refused", "!", text)
+                SeenThere::Refused { at: Moment(line.at), from: line.from, why: words::reason(line.reason) }
             }
-            (_, None) => ("waiting", "\u{25cb}", "Waiting for the app\u{2026}".to_owned()),
+            (_, None) if is_new => SeenThere::Waiting,
+            (_, None) => SeenThere::Unused,
         };
-        DoorRow { class, mark, title: help.title.clone(), text, address: help.address.clone() }
+        DoorRow { title: help.title.clone(), address: help.address.clone(), seen }
     };
-    Ok(doors.map(row).collect())
+    let opened = here.settings.doors.iter().filter(|help| password.scopes.open(&help.door.needs));
+    Ok(Doors { doors: opened.map(row).collect() })
 }
 
 #[derive(Template)]
@@ -58,31 +78,31 @@ pub(super) async fn door_rows(here: &Shared, listed: &Listed) -> Result<Vec<Door
 struct Page<'a> {
     frame: Frame<'a>,
     row: Row,
-    doors: Vec<DoorRow>,
-}
-
-#[derive(Template)]
-#[template(path = "doors.html")]
-struct Doors {
-    doors: Vec<DoorRow>,
+    login: &'a str,
+    doors: Doors,
 }
 
 /// The owner's own password with this id; somebody else's is not there.
 async fn own(here: &Shared, signed_in: &SignedIn, id: &str) -> Result<(Listed, State), Turned> {
     let id: AppPasswordId = id.parse().map_err(|_| Turned::NotFound)?;
-    let overview = here.keeper.overview(&signed_in.owner.mandate()).await?.ok_or(Turned::NotSignedIn)?;
+    let overview = here.keeper.overview(&signed_in.owner.mandate()).await?.ok_or(Turned::SIGN_IN)?;
     overview.passwords.into_iter().find(|(listed, _)| listed.password.id == id).ok_or(Turned::NotFound)
 }
 
 pub(super) async fn show(here: Here, signed_in: SignedIn, Path(id): Path<String>) -> Answer {
     let (listed, state) = own(&here, &signed_in, &id).await?;
-    let doors = door_rows(&here, &listed).await?;
-    page(&Page { frame: Frame::of(&here, &signed_in), row: Row::new(&here, &listed, state), doors })
+    page(&Page {
+        frame: Frame::of(&here, &signed_in),
+        row: Row::new(&here, &listed, state),
+        login: signed_in.account.login.as_str(),
+        doors: doors_of(&here, &listed).await?,
+    })
 }
 
-pub(super) async fn doors(here: Here, signed_in: SignedIn, Path(id): Path<String>) -> Answer {
+/// The doors alone, for the page that looks every two seconds. No secret is in it.
+pub(super) async fn doors(here: Here, Watching(signed_in): Watching, Path(id): Path<String>) -> Answer {
     let (listed, _) = own(&here, &signed_in, &id).await?;
-    page(&Doors { doors: door_rows(&here, &listed).await? })
+    page(&doors_of(&here, &listed).await?)
 }
 
 pub(super) async fn confirm_revoke(here: Here, signed_in: SignedIn, Path(id): Path<String>) -> Answer {
@@ -91,14 +111,11 @@ pub(super) async fn confirm_revoke(here: Here, signed_in: SignedIn, Path(id): Pa
         frame: Frame::of(&here, &signed_in),
         token: signed_in.token().as_str(),
         heading: format!("Revoke \u{201c}{}\u{201d}?", listed.password.label),
-        text: "The app is signed out at once, and asks for a password again. This cannot be undone.",
+        text: "The app is signed out at once and asks for a password again. This cannot be undone.",
         action: format!("/security/app-passwords/{}/revoke", listed.password.id),
         button: "Revoke",
     })
 }
-
-#[derive(Deserialize)]
-pub(super) struct Nothing {}
 
 pub(super) async fn revoke(
     here: Here,
@@ -106,8 +123,11 @@ pub(super) async fn revoke(
     Path(id): Path<String>,
     Sent(Nothing {}): Sent<Nothing>,
 ) -> Answer {
-    let id: AppPasswordId = id.parse().map_err(|_| Turned::NotFound)?;
+    let (listed, _) = own(&here, &signed_in, &id).await?;
+    let label = &listed.password.label;
+    let ended = here.keeper.revoke(&signed_in.owner.mandate(), listed.password.id).await?;
     // Revoked before, in another window, is what was wanted.
-    let _ended = here.keeper.revoke(&signed_in.owner.mandate(), id).await?;
+    let cut = words::sessions_ended(ended.unwrap_or(0));
+    here.sessions.say(&signed_in.seen, format!("\u{201c}{label}\u{201d} is revoked.{cut}"));
     go("/security/app-passwords", None)
 }

@@ -1,12 +1,13 @@
 //! *App-specific passwords*: the list, and revoking all.
 
+use std::net::IpAddr;
+
 use askama::Template;
 use authority::State;
 use keeper::Listed;
-use serde::Deserialize;
 
-use super::{Answer, Frame, Here, Sent, SignedIn, Turned, go, page};
-use crate::{Shared, words};
+use super::{Answer, Frame, Here, Nothing, SignedIn, go, page};
+use crate::{Shared, csrf::Sent, time::Moment, turned::Turned, words};
 
 /// An app password as pages show it.
 pub(super) struct Row {
@@ -15,39 +16,55 @@ pub(super) struct Row {
     pub(super) app: String,
     pub(super) opens: String,
     pub(super) networks: String,
+    pub(super) state: State,
     pub(super) shape: &'static str,
-    pub(super) state: &'static str,
-    pub(super) alive: bool,
-    pub(super) created: String,
-    pub(super) created_machine: String,
-    pub(super) use_by: String,
-    pub(super) expires: Option<String>,
-    pub(super) last_used: Option<String>,
+    pub(super) word: &'static str,
+    pub(super) created: Moment,
+    pub(super) use_by: Moment,
+    pub(super) expires: Option<Moment>,
+    pub(super) revoked: Option<Moment>,
+    pub(super) uses: Vec<LastUse>,
+}
+
+/// The last use at one door.
+pub(super) struct LastUse {
+    pub(super) door: String,
+    pub(super) at: Moment,
+    pub(super) from: IpAddr,
 }
 
 impl Row {
     pub(super) fn new(shared: &Shared, listed: &Listed, state: State) -> Self {
         let password = &listed.password;
         let (shape, word) = words::state(state);
-        let last_used = listed.uses.first().map(|used| {
-            let door = shared.door_title(&used.door);
-            format!("{}, from {}, {door}", words::date(used.at), used.from)
-        });
+        let last_use = |used: &authority::Use| LastUse {
+            door: shared.door_title(&used.door).to_owned(),
+            at: Moment(used.at),
+            from: used.from,
+        };
         Self {
             id: password.id.to_string(),
             label: password.label.to_string(),
             app: password.app.to_string(),
             opens: words::scopes(&password.scopes),
             networks: password.networks.to_string(),
+            state,
             shape,
-            state: word,
-            alive: is_alive(state),
-            created: words::date(password.created),
-            created_machine: words::machine_date(password.created),
-            use_by: words::date(password.use_by),
-            expires: password.expires.map(words::date),
-            last_used,
+            word,
+            created: Moment(password.created),
+            use_by: Moment(password.use_by),
+            expires: password.expires.map(Moment),
+            revoked: password.revoked.map(Moment),
+            uses: listed.uses.iter().map(last_use).collect(),
         }
+    }
+
+    pub(super) fn is_alive(&self) -> bool {
+        is_alive(self.state)
+    }
+
+    pub(super) fn is_waiting(&self) -> bool {
+        self.state == State::Waiting
     }
 }
 
@@ -57,7 +74,8 @@ pub(super) fn is_alive(state: State) -> bool {
 }
 
 impl Shared {
-    pub(super) fn door_title<'a>(&'a self, name: &'a str) -> &'a str {
+    /// What people call a door; its name, if it has gone since.
+    fn door_title<'a>(&'a self, name: &'a str) -> &'a str {
         let known = self.settings.doors.iter().find(|help| &*help.door.name == name);
         known.map_or(name, |help| help.title.as_str())
     }
@@ -67,15 +85,17 @@ impl Shared {
 #[template(path = "app_passwords.html")]
 struct List<'a> {
     frame: Frame<'a>,
+    notice: Option<String>,
     living: Vec<Row>,
     over: Vec<Row>,
 }
 
 pub(super) async fn list(here: Here, signed_in: SignedIn) -> Answer {
-    let overview = here.keeper.overview(&signed_in.owner.mandate()).await?.ok_or(Turned::NotSignedIn)?;
+    let overview = here.keeper.overview(&signed_in.owner.mandate()).await?.ok_or(Turned::SIGN_IN)?;
     let rows = overview.passwords.iter().map(|(listed, state)| Row::new(&here, listed, *state));
-    let (living, over) = rows.partition(|row| row.alive);
-    page(&List { frame: Frame::of(&here, &signed_in), living, over })
+    let (living, over) = rows.partition(Row::is_alive);
+    let notice = here.sessions.hear(&signed_in.seen);
+    page(&List { frame: Frame::of(&here, &signed_in), notice, living, over })
 }
 
 /// Asks before something that cannot be undone.
@@ -95,16 +115,19 @@ pub(super) async fn confirm_revoke_all(here: Here, signed_in: SignedIn) -> Answe
         frame: Frame::of(&here, &signed_in),
         token: signed_in.token().as_str(),
         heading: "Revoke all app passwords?".into(),
-        text: "Every app is signed out at once and asks for a password again. You will make new ones.",
+        text: "Every app is signed out at once and asks for a password again; you make a new one for each. This cannot be undone.",
         action: "/security/app-passwords/revoke-all".into(),
         button: "Revoke all",
     })
 }
 
-#[derive(Deserialize)]
-pub(super) struct Nothing {}
-
 pub(super) async fn revoke_all(here: Here, signed_in: SignedIn, Sent(Nothing {}): Sent<Nothing>) -> Answer {
-    here.keeper.revoke_all(&signed_in.owner.mandate()).await?;
+    let revoked = here.keeper.revoke_all(&signed_in.owner.mandate()).await?;
+    let notice = match revoked.len() {
+        0 => "There was nothing to revoke.".to_owned(),
+        1 => "1 app password is revoked.".to_owned(),
+        many => format!("{many} app passwords are revoked."),
+    };
+    here.sessions.say(&signed_in.seen, notice);
     go("/security/app-passwords", None)
 }

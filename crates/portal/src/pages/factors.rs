@@ -6,14 +6,18 @@ use http::{HeaderValue, StatusCode, header};
 use keeper::{Denied, Owner};
 use serde::Deserialize;
 
-use super::{Answer, Frame, Here, Sent, SignedIn, Turned, go, page, page_with, sign_in::status};
+use super::{Answer, Frame, Here, SignedIn, go, page, page_with, sign_in::status};
 use crate::{
     Shared,
+    after::After,
+    csrf::Sent,
     session::{Level, Seen},
-    words::sentence,
+    turned::Turned,
+    words::{Tried, denied as why},
 };
 
 pub(super) const NOT_THE_SAME: &str = "The two new passwords differ: type the same twice.";
+const CHANGED: &str = "Your primary password is changed. All app passwords are revoked: make new ones for your apps.";
 
 /// The codes, this once.
 #[derive(Template)]
@@ -26,7 +30,7 @@ pub(super) struct RecoveryShown<'a> {
 impl RecoveryShown<'_> {
     /// For somebody who has just proved, or made, both factors.
     pub(super) fn after_step_up(here: &Shared, seen: &Seen, owner: Owner, codes: &[Secret]) -> Answer {
-        let cookie: HeaderValue = here.sessions.step_up(Some(seen), Level::Owner(owner), here.keeper.now());
+        let (_, cookie): (_, HeaderValue) = here.sessions.step_up(Some(seen), Level::Owner(owner), here.keeper.now());
         let codes = codes.iter().map(Secret::expose).collect();
         let mut response = page(&RecoveryShown { frame: Frame::of_nobody(here), codes })?;
         response.headers_mut().insert(header::SET_COOKIE, cookie);
@@ -39,6 +43,7 @@ impl RecoveryShown<'_> {
 struct PasswordForm<'a> {
     frame: Frame<'a>,
     token: &'a str,
+    login: &'a str,
     fresh: bool,
     problem: Option<String>,
 }
@@ -47,6 +52,7 @@ fn password_page(here: &Shared, signed_in: &SignedIn, status: StatusCode, proble
     let form = PasswordForm {
         frame: Frame::of(here, signed_in),
         token: signed_in.token().as_str(),
+        login: signed_in.account.login.as_str(),
         fresh: signed_in.is_fresh(here),
         problem,
     };
@@ -73,11 +79,12 @@ pub(super) async fn change_password(here: Here, mut signed_in: SignedIn, Sent(ty
     }
     match try_change(&here, &mut signed_in, &typed.code, &current, &new).await {
         Ok(owner) => {
-            let cookie = here.sessions.step_up(Some(&signed_in.seen), Level::Owner(owner), here.keeper.now());
+            let (seen, cookie) = here.sessions.step_up(Some(&signed_in.seen), Level::Owner(owner), here.keeper.now());
+            here.sessions.say(&seen, CHANGED.to_owned());
             go("/security", Some(cookie))
         }
-        Err(Denied::Over) => Err(Turned::NotSignedIn),
-        Err(denied) => password_page(&here, &signed_in, status(&denied), Some(sentence(&denied))),
+        Err(Denied::Over) => Err(Turned::NotSignedIn(After::Password)),
+        Err(denied) => password_page(&here, &signed_in, status(&denied), Some(why(&denied, Tried::Change))),
     }
 }
 
@@ -104,7 +111,7 @@ struct RecoveryForm<'a> {
 }
 
 async fn recovery_page(here: &Shared, signed_in: &SignedIn, status: StatusCode, problem: Option<String>) -> Answer {
-    let overview = here.keeper.overview(&signed_in.owner.mandate()).await?.ok_or(Turned::NotSignedIn)?;
+    let overview = here.keeper.overview(&signed_in.owner.mandate()).await?.ok_or(Turned::SIGN_IN)?;
     let form = RecoveryForm {
         frame: Frame::of(here, signed_in),
         token: signed_in.token().as_str(),
@@ -131,8 +138,8 @@ pub(super) async fn renew(here: Here, mut signed_in: SignedIn, Sent(Renewal { co
             let codes = codes.iter().map(Secret::expose).collect();
             page(&RecoveryShown { frame: Frame::of(&here, &signed_in), codes })
         }
-        Err(Denied::Over) => Err(Turned::NotSignedIn),
-        Err(denied) => recovery_page(&here, &signed_in, status(&denied), Some(sentence(&denied))).await,
+        Err(Denied::Over) => Err(Turned::NotSignedIn(After::RecoveryCodes)),
+        Err(denied) => recovery_page(&here, &signed_in, status(&denied), Some(why(&denied, Tried::Code))).await,
     }
 }
 

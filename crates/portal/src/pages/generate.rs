@@ -1,86 +1,83 @@
 //! Generating an app password, and the page that shows it once.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use askama::Template;
-use authority::{AppName, AppPasswordRequest, Area, Label, LockMode, Networks, Scope, State};
+use authority::{AppName, AppPasswordRequest, Label, Networks, Scope, State};
 use http::StatusCode;
 use keeper::{Denied, IssueError, IssuedSecret, Listed};
-use serde::Deserialize;
 
 use super::{
-    Answer, Frame, Here, Sent, SignedIn, Turned,
-    app_password::{DoorRow, door_rows},
+    Answer, Frame, Here, SignedIn,
+    app_password::{Doors, doors_of},
     app_passwords::Row,
-    page, page_with,
+    apps::{App, Choice, apps, choices},
+    go, page, page_with,
     sign_in::status,
 };
-use crate::{Shared, words::sentence};
+use crate::{
+    Shared,
+    csrf::Sent,
+    session::Claim,
+    turned::Turned,
+    words::{Tried, denied as why, sentence},
+};
 
-/// Offered by name; any other name will do.
-const APPS: &[&str] = &[
-    "Apple Mail",
-    "Apple Calendar",
-    "Apple Contacts",
-    "Thunderbird",
-    "Thunderbird for Android",
-    "Outlook",
-    "DAVx5",
-    "Evolution",
-    "K-9 Mail",
-    "Spark",
-    "Fantastical",
-    "Geary",
-    "KMail",
-    "GNOME Calendar",
-    "FairEmail",
-    "eM Client",
-    "mutt",
-    "mbsync",
-    "vdirsyncer",
-    "rclone",
-    "Printer or scanner",
+/// Value, days and text.
+const EXPIRIES: &[(&str, Option<u64>, &str)] = &[
+    ("", None, "Never"),
+    ("30", Some(30), "After 30 days"),
+    ("90", Some(90), "After 90 days"),
+    ("365", Some(365), "After a year"),
 ];
 
-const EXPIRIES: &[(&str, &str)] =
-    &[("", "Never"), ("30", "After 30 days"), ("90", "After 90 days"), ("365", "After a year")];
-
 /// The form, as sent and as shown again.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Form {
+#[derive(Default)]
+struct Form {
+    /// Stands for this form: it makes one password, however often it is sent.
+    once: String,
     app: String,
     label: String,
-    mail: Option<String>,
-    mail_send: Option<String>,
-    calendars: Option<String>,
-    contacts: Option<String>,
-    files: Option<String>,
     expires: String,
     code: String,
+    /// The names of all boxes that are ticked.
+    ticked: HashSet<String>,
+}
+
+impl From<Vec<(String, String)>> for Form {
+    fn from(fields: Vec<(String, String)>) -> Self {
+        let mut form = Self::default();
+        for (name, value) in fields {
+            match name.as_str() {
+                "once" => form.once = value,
+                "app" => form.app = value,
+                "label" => form.label = value,
+                "expires" => form.expires = value,
+                "code" => form.code = value,
+                _ => drop(form.ticked.insert(name)),
+            }
+        }
+        form
+    }
 }
 
 impl Form {
-    fn request(&self, lock: LockMode) -> Result<AppPasswordRequest, String> {
-        let boxes = [
-            (&self.mail, Area::Mail),
-            (&self.mail_send, Area::MailSend),
-            (&self.calendars, Area::Calendars),
-            (&self.contacts, Area::Contacts),
-            (&self.files, Area::Files),
-        ];
-        let checked = boxes.into_iter().filter(|(checked, _)| checked.is_some());
-        let days = match self.expires.as_str() {
-            "" => None,
-            days => Some(days.parse::<u64>().map_err(|_| "Choose when the password ends.")?),
-        };
+    fn request(&self, here: &Shared) -> Result<AppPasswordRequest, String> {
+        let expiry = EXPIRIES.iter().find(|(value, ..)| *value == self.expires);
+        let (_, days, _) = expiry.ok_or("Choose when the password ends.")?;
+        let chosen = choices(&here.settings).into_iter().filter(|choice| self.ticked.contains(&choice.field));
+        let scopes: Vec<Scope> = chosen.map(|choice| choice.scope).collect();
+        if scopes.is_empty() {
+            return Err("Choose at least one thing that the password opens.".into());
+        }
         Ok(AppPasswordRequest {
-            app: AppName::parse(&self.app).map_err(|error| format!("App: {error}"))?,
-            label: Label::parse(&self.label).map_err(|error| format!("Name for this password: {error}"))?,
-            scopes: checked.map(|(_, area)| Scope::Full(area)).collect(),
+            app: AppName::parse(&self.app).map_err(|error| format!("App: {}", sentence(&error)))?,
+            label: Label::parse(&self.label)
+                .map_err(|error| format!("Name for this password: {}", sentence(&error)))?,
+            scopes: scopes.into_iter().collect(),
             networks: Networks::default(),
-            expires_in: days.map(|days| Duration::from_secs(days.saturating_mul(86_400))),
-            lock,
+            expires_in: days.map(|days| Duration::from_secs(days * 86_400)),
+            lock: here.settings.lock,
         })
     }
 }
@@ -91,8 +88,9 @@ struct FormPage<'a> {
     frame: Frame<'a>,
     token: &'a str,
     form: &'a Form,
-    apps: &'static [&'static str],
-    expiries: &'static [(&'static str, &'static str)],
+    apps: Vec<App>,
+    choices: Vec<Choice>,
+    expiries: &'static [(&'static str, Option<u64>, &'static str)],
     fresh: bool,
     problem: Option<String>,
 }
@@ -102,7 +100,8 @@ fn form_page(here: &Shared, signed_in: &SignedIn, form: &Form, status: StatusCod
         frame: Frame::of(here, signed_in),
         token: signed_in.token().as_str(),
         form,
-        apps: APPS,
+        apps: apps(),
+        choices: choices(&here.settings),
         expiries: EXPIRIES,
         fresh: signed_in.is_fresh(here),
         problem,
@@ -111,7 +110,8 @@ fn form_page(here: &Shared, signed_in: &SignedIn, form: &Form, status: StatusCod
 }
 
 pub(super) async fn form(here: Here, signed_in: SignedIn) -> Answer {
-    form_page(&here, &signed_in, &Form::default(), StatusCode::OK, None)
+    let form = Form { once: here.sessions.draw(), ..Form::default() };
+    form_page(&here, &signed_in, &form, StatusCode::OK, None)
 }
 
 #[derive(Template)]
@@ -121,38 +121,72 @@ struct Shown<'a> {
     row: Row,
     secret: &'a str,
     login: &'a str,
-    doors: Vec<DoorRow>,
+    doors: Doors,
 }
 
-pub(super) async fn generate(here: Here, mut signed_in: SignedIn, Sent(form): Sent<Form>) -> Answer {
-    let request = match form.request(here.settings.lock) {
+pub(super) async fn generate(here: Here, mut signed_in: SignedIn, Sent(fields): Sent<Vec<(String, String)>>) -> Answer {
+    let form = Form::from(fields);
+    if form.once.is_empty() || form.once.len() > 64 {
+        return Err(Turned::Unreadable);
+    }
+    let request = match form.request(&here) {
         Ok(request) => request,
         Err(problem) => return form_page(&here, &signed_in, &form, StatusCode::UNPROCESSABLE_ENTITY, Some(problem)),
     };
-    let fresh = match signed_in.freshen(&here, &form.code).await {
-        Ok(()) => here.keeper.fresh_mandate(&signed_in.owner),
-        Err(denied) => Err(denied),
-    };
-    let mandate = match fresh {
-        Ok(mandate) => mandate,
-        Err(Denied::Over) => return Err(Turned::NotSignedIn),
-        Err(denied) => return form_page(&here, &signed_in, &form, status(&denied), Some(sentence(&denied))),
-    };
-    let IssuedSecret { password, secret } = match here.keeper.issue(&mandate, request).await {
+    match here.sessions.claim(&signed_in.seen, &form.once) {
+        Claim::First => {}
+        Claim::Before(Some(made)) => return go(&format!("/security/app-passwords/{made}"), None),
+        Claim::Before(None) => return go("/security/app-passwords", None),
+    }
+    let issued = issue(&here, &mut signed_in, &form, request).await;
+    let made = issued.as_ref().ok().map(|issued| issued.password.id);
+    here.sessions.settle(&signed_in.seen, &form.once, made);
+    let IssuedSecret { password, secret } = match issued {
         Ok(issued) => issued,
-        Err(IssueError::Store(error)) => return Err(error.into()),
-        Err(error) => {
-            let problem = Some(sentence(&error));
-            return form_page(&here, &signed_in, &form, StatusCode::UNPROCESSABLE_ENTITY, problem);
-        }
+        Err(NotIssued::Turned(turned)) => return Err(turned),
+        Err(NotIssued::Problem(status, text)) => return form_page(&here, &signed_in, &form, status, Some(text)),
     };
     let listed = Listed { password, uses: Vec::new() };
-    let doors = door_rows(&here, &listed).await?;
     page(&Shown {
         frame: Frame::of(&here, &signed_in),
         row: Row::new(&here, &listed, State::Waiting),
         secret: secret.expose(),
         login: signed_in.account.login.as_str(),
-        doors,
+        doors: doors_of(&here, &listed).await?,
     })
+}
+
+enum NotIssued {
+    /// To be told above the form, which keeps what was filled in.
+    Problem(StatusCode, String),
+    Turned(Turned),
+}
+
+impl From<Denied> for NotIssued {
+    fn from(denied: Denied) -> Self {
+        match denied {
+            Denied::Over => Self::Turned(Turned::SIGN_IN),
+            denied => Self::Problem(status(&denied), why(&denied, Tried::Code)),
+        }
+    }
+}
+
+impl From<IssueError> for NotIssued {
+    fn from(error: IssueError) -> Self {
+        match error {
+            IssueError::Store(error) => Self::Turned(error.into()),
+            error => Self::Problem(StatusCode::UNPROCESSABLE_ENTITY, sentence(&error)),
+        }
+    }
+}
+
+async fn issue(
+    here: &Shared,
+    signed_in: &mut SignedIn,
+    form: &Form,
+    request: AppPasswordRequest,
+) -> Result<IssuedSecret, NotIssued> {
+    signed_in.freshen(here, &form.code).await?;
+    let mandate = here.keeper.fresh_mandate(&signed_in.owner)?;
+    Ok(here.keeper.issue(&mandate, request).await?)
 }

@@ -2,6 +2,7 @@
 
 mod app_password;
 mod app_passwords;
+mod apps;
 mod factors;
 mod generate;
 mod security;
@@ -15,18 +16,21 @@ use askama::Template;
 use authority::Account;
 use axum::{
     Router,
-    body::{Body, Bytes},
-    extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Request},
+    extract::{DefaultBodyLimit, FromRequestParts},
     response::{Html, IntoResponse, Redirect, Response},
     routing::{get, post},
 };
 use http::{HeaderValue, StatusCode, header, request::Parts};
-use keeper::{Denied, Owner, StoreError};
-use serde::{Deserialize, de::DeserializeOwned};
+use keeper::{Denied, Owner};
+use serde::Deserialize;
 
 use crate::{
-    Caller, Shared, origin,
-    session::{Level, Seen, Token},
+    Caller, Shared,
+    after::After,
+    csrf::Token,
+    forwarded,
+    session::{Level, Seen},
+    turned::Turned,
 };
 
 pub(crate) type Here = axum::extract::State<Arc<Shared>>;
@@ -56,7 +60,7 @@ pub(crate) fn routes(shared: Arc<Shared>) -> Router {
         .route("/.well-known/change-password", get(async || Redirect::to("/security/password")))
         .route("/static/postern.css", get(static_files::css))
         .route("/static/postern.js", get(static_files::js))
-        .fallback(async |here: Here| Turned::NotFound.page(&here))
+        .fallback(async || Turned::NotFound)
         .layer(DefaultBodyLimit::max(64 * 1024))
         .with_state(shared)
 }
@@ -107,83 +111,6 @@ pub(crate) fn go(to: &str, cookie: Option<HeaderValue>) -> Answer {
     Ok(response)
 }
 
-/// Why somebody does not see the page they asked for.
-pub(crate) enum Turned {
-    NotSignedIn,
-    Forged,
-    NotFound,
-    Unreadable,
-    Unavailable,
-}
-
-impl From<StoreError> for Turned {
-    fn from(error: StoreError) -> Self {
-        tracing::error!(%error, "the portal cannot use the store");
-        Self::Unavailable
-    }
-}
-
-impl From<Denied> for Turned {
-    fn from(denied: Denied) -> Self {
-        match denied {
-            Denied::Unavailable => Self::Unavailable,
-            _ => Self::NotSignedIn,
-        }
-    }
-}
-
-#[derive(Template)]
-#[template(path = "message.html")]
-struct Message<'a> {
-    frame: Frame<'a>,
-    heading: &'a str,
-    text: &'a str,
-}
-
-impl Turned {
-    fn page(&self, shared: &Shared) -> Response {
-        let (status, heading, text) = self.words();
-        let frame = Frame::of_nobody(shared);
-        page_with(status, &Message { frame, heading, text }).unwrap_or_else(|_| status.into_response())
-    }
-
-    fn words(&self) -> (StatusCode, &'static str, &'static str) {
-        match self {
-            Self::NotSignedIn => (StatusCode::SEE_OTHER, "Sign in", "Sign in first."),
-            Self::Forged => (
-                StatusCode::FORBIDDEN,
-                "This form has expired",
-                "It was sent from another page, or you have been signed out since. Nothing was changed. Go back, reload the page and try again.",
-            ),
-            Self::NotFound => (StatusCode::NOT_FOUND, "There is no such page", "It may have moved."),
-            Self::Unreadable => {
-                (StatusCode::BAD_REQUEST, "That could not be read", "Go back, reload the page and try again.")
-            }
-            Self::Unavailable => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "This cannot be done right now",
-                "Nothing was changed. Try again in a minute.",
-            ),
-        }
-    }
-}
-
-impl IntoResponse for Turned {
-    fn into_response(self) -> Response {
-        if matches!(self, Self::NotSignedIn) {
-            return Redirect::to("/sign-in").into_response();
-        }
-        // Without the frame: what turned the request away may be what makes frames.
-        let (status, heading, text) = self.words();
-        let shut = format!(
-            "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
-             <title>{heading}</title><link rel=\"stylesheet\" href=\"/static/postern.css\"><main><h1>{heading}</h1><p>{text}</p>\
-             <p><a href=\"/\">Go on</a></p></main></html>"
-        );
-        (status, Html(shut)).into_response()
-    }
-}
-
 /// The client's address.
 pub(crate) struct ClientAddress(pub(crate) IpAddr);
 
@@ -192,7 +119,7 @@ impl FromRequestParts<Arc<Shared>> for ClientAddress {
 
     async fn from_request_parts(parts: &mut Parts, shared: &Arc<Shared>) -> Result<Self, Turned> {
         let Caller(peer) = parts.extensions.get().copied().ok_or(Turned::Unavailable)?;
-        Ok(Self(origin::client(peer, &parts.headers, &shared.settings.trusted_proxies)))
+        Ok(Self(forwarded::client(peer, &parts.headers, &shared.settings.trusted_proxies)))
     }
 }
 
@@ -200,7 +127,8 @@ impl FromRequestParts<Arc<Shared>> for Seen {
     type Rejection = Turned;
 
     async fn from_request_parts(parts: &mut Parts, shared: &Arc<Shared>) -> Result<Self, Turned> {
-        shared.sessions.seen(&parts.headers, shared.keeper.now()).ok_or(Turned::NotSignedIn)
+        let seen = shared.sessions.seen(&parts.headers, shared.keeper.now());
+        seen.ok_or(Turned::NotSignedIn(After::from_path(parts.uri.path())))
     }
 }
 
@@ -216,8 +144,30 @@ impl FromRequestParts<Arc<Shared>> for SignedIn {
 
     async fn from_request_parts(parts: &mut Parts, shared: &Arc<Shared>) -> Result<Self, Turned> {
         let seen = Seen::from_request_parts(parts, shared).await?;
-        let Level::Owner(owner) = seen.level.clone() else { return Err(Turned::NotSignedIn) };
-        let account = shared.keeper.confirm(&owner).await?;
+        Self::confirmed(seen, After::from_path(parts.uri.path()), shared).await
+    }
+}
+
+/// The same, for what a page asks by itself.
+pub(crate) struct Watching(pub(crate) SignedIn);
+
+impl FromRequestParts<Arc<Shared>> for Watching {
+    type Rejection = Turned;
+
+    async fn from_request_parts(parts: &mut Parts, shared: &Arc<Shared>) -> Result<Self, Turned> {
+        let seen = shared.sessions.glimpsed(&parts.headers, shared.keeper.now());
+        let seen = seen.ok_or(Turned::SIGN_IN)?;
+        SignedIn::confirmed(seen, After::default(), shared).await.map(Self)
+    }
+}
+
+impl SignedIn {
+    async fn confirmed(seen: Seen, after: After, shared: &Shared) -> Result<Self, Turned> {
+        let Level::Owner(owner) = seen.level.clone() else { return Err(Turned::NotSignedIn(after)) };
+        let account = shared.keeper.confirm(&owner).await.map_err(|denied| match Turned::from(denied) {
+            Turned::NotSignedIn(_) => Turned::NotSignedIn(after),
+            other => other,
+        })?;
         Ok(Self { seen, owner, account })
     }
 }
@@ -241,50 +191,6 @@ impl SignedIn {
     }
 }
 
-/// A form sent from a page of this session.
-pub(crate) struct Sent<T>(pub(crate) T);
-
-/// A form sent from a page of the portal by somebody who has proved nothing yet.
-pub(crate) struct SentByNobody<T>(pub(crate) T);
-
+/// A form with nothing to fill in but its token.
 #[derive(Deserialize)]
-struct WithToken {
-    #[serde(default)]
-    token: String,
-}
-
-impl<T: DeserializeOwned> FromRequest<Arc<Shared>> for Sent<T> {
-    type Rejection = Turned;
-
-    async fn from_request(request: Request, shared: &Arc<Shared>) -> Result<Self, Turned> {
-        let (mut parts, body) = request.into_parts();
-        let seen = Seen::from_request_parts(&mut parts, shared).await?;
-        let body = own_form(parts, body, shared).await?;
-        let WithToken { token } = read(&body)?;
-        if !seen.token.matches(&token) {
-            return Err(Turned::Forged);
-        }
-        read(&body).map(Self)
-    }
-}
-
-impl<T: DeserializeOwned> FromRequest<Arc<Shared>> for SentByNobody<T> {
-    type Rejection = Turned;
-
-    async fn from_request(request: Request, shared: &Arc<Shared>) -> Result<Self, Turned> {
-        let (parts, body) = request.into_parts();
-        read(&own_form(parts, body, shared).await?).map(Self)
-    }
-}
-
-async fn own_form(parts: Parts, body: Body, shared: &Arc<Shared>) -> Result<Bytes, Turned> {
-    if !origin::is_own(&parts.headers, &shared.settings.url) {
-        return Err(Turned::Forged);
-    }
-    let request = Request::from_parts(parts, body);
-    Bytes::from_request(request, shared).await.map_err(|_| Turned::Unreadable)
-}
-
-fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Turned> {
-    serde_urlencoded::from_bytes(body).map_err(|_| Turned::Unreadable)
-}
+pub(crate) struct Nothing {}

@@ -9,15 +9,17 @@ use keeper::Denied;
 use serde::Deserialize;
 
 use super::{
-    Answer, ClientAddress, Frame, Here, Sent, SentByNobody, Turned,
+    Answer, ClientAddress, Frame, Here,
     factors::{NOT_THE_SAME, RecoveryShown},
     go, page, page_with,
     sign_in::{qr, status},
 };
 use crate::{
     Shared,
+    csrf::{Sent, SentByVisitor},
     session::{Level, Seen},
-    words::sentence,
+    turned::Turned,
+    words::{Tried, denied as why},
 };
 
 #[derive(Template)]
@@ -42,16 +44,16 @@ pub(super) async fn begin(
     here: Here,
     ClientAddress(from): ClientAddress,
     seen: Result<Seen, Turned>,
-    SentByNobody(typed): SentByNobody<Typed>,
+    SentByVisitor(typed): SentByVisitor<Typed>,
 ) -> Answer {
     match here.keeper.begin_set_up(&typed.login, &typed.code, from).await {
         Ok(setting_up) => {
             let proposal = Arc::new(here.keeper.propose_for_set_up(&setting_up));
             let level = Level::SettingUp(Arc::new(setting_up), proposal);
-            go("/set-up/factors", Some(here.sessions.step_up(seen.as_ref().ok(), level, here.keeper.now())))
+            go("/set-up/factors", Some(here.sessions.step_up(seen.as_ref().ok(), level, here.keeper.now()).1))
         }
         Err(denied) => {
-            let problem = Some(sentence(&denied));
+            let problem = Some(why(&denied, Tried::SetUp));
             page_with(status(&denied), &Form { frame: Frame::of_nobody(&here), login: &typed.login, problem })
         }
     }
@@ -69,7 +71,7 @@ struct FactorsForm<'a> {
 }
 
 fn factors_page(here: &Shared, seen: &Seen, status: StatusCode, problem: Option<String>) -> Answer {
-    let Level::SettingUp(setting_up, proposal) = &seen.level else { return Err(Turned::NotSignedIn) };
+    let Level::SettingUp(setting_up, proposal) = &seen.level else { return Err(Turned::SIGN_IN) };
     let form = FactorsForm {
         frame: Frame::of_nobody(here),
         token: seen.token.as_str(),
@@ -93,14 +95,14 @@ pub(super) struct Chosen {
 }
 
 pub(super) async fn finish(here: Here, seen: Seen, Sent(chosen): Sent<Chosen>) -> Answer {
-    let Level::SettingUp(setting_up, proposal) = &seen.level else { return Err(Turned::NotSignedIn) };
+    let Level::SettingUp(setting_up, proposal) = &seen.level else { return Err(Turned::SIGN_IN) };
     let (password, again) = (Secret::new(chosen.password), Secret::new(chosen.again));
     if password.expose() != again.expose() {
         return factors_page(&here, &seen, StatusCode::UNPROCESSABLE_ENTITY, Some(NOT_THE_SAME.into()));
     }
     match here.keeper.set_up(setting_up, &password, proposal, &chosen.code).await {
         Ok((owner, codes)) => RecoveryShown::after_step_up(&here, &seen, owner, &codes),
-        Err(Denied::Over) => Err(Turned::NotSignedIn),
-        Err(denied) => factors_page(&here, &seen, status(&denied), Some(sentence(&denied))),
+        Err(Denied::Over) => Err(Turned::SetUpOver),
+        Err(denied) => factors_page(&here, &seen, status(&denied), Some(why(&denied, Tried::FirstCode))),
     }
 }

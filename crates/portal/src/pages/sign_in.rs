@@ -4,17 +4,19 @@ use std::sync::Arc;
 
 use askama::Template;
 use authority::Secret;
+use axum::extract::Query;
 use http::StatusCode;
 use keeper::Denied;
 use serde::Deserialize;
 
-use super::{
-    Answer, ClientAddress, Frame, Here, Sent, SentByNobody, Turned, factors::RecoveryShown, go, page, page_with,
-};
+use super::{Answer, ClientAddress, Frame, Here, Nothing, factors::RecoveryShown, go, page, page_with};
 use crate::{
     Shared,
+    after::After,
+    csrf::{Sent, SentByVisitor},
     session::{Level, Seen},
-    words::sentence,
+    turned::Turned,
+    words::{Tried, denied as why},
 };
 
 #[derive(Template)]
@@ -22,40 +24,50 @@ use crate::{
 struct Form<'a> {
     frame: Frame<'a>,
     login: &'a str,
+    to: &'static str,
     problem: Option<String>,
 }
 
-pub(super) async fn form(here: Here) -> Answer {
-    page(&Form { frame: Frame::of_nobody(&here), login: "", problem: None })
+#[derive(Deserialize)]
+pub(super) struct Wanted {
+    #[serde(default)]
+    to: String,
+}
+
+pub(super) async fn form(here: Here, Query(wanted): Query<Wanted>) -> Answer {
+    let to = After::from_path(&wanted.to).path();
+    page(&Form { frame: Frame::of_nobody(&here), login: "", to, problem: None })
 }
 
 #[derive(Deserialize)]
 pub(super) struct Typed {
     login: String,
     password: String,
+    #[serde(default)]
+    to: String,
 }
 
 pub(super) async fn begin(
     here: Here,
     ClientAddress(from): ClientAddress,
     seen: Result<Seen, Turned>,
-    SentByNobody(typed): SentByNobody<Typed>,
+    SentByVisitor(typed): SentByVisitor<Typed>,
 ) -> Answer {
-    let secret = Secret::new(typed.password);
+    let (secret, after) = (Secret::new(typed.password), After::from_path(&typed.to));
     let pending = match here.keeper.begin_sign_in(&typed.login, &secret, from).await {
         Ok(pending) => Arc::new(pending),
         Err(denied) => {
-            let form = Form { frame: Frame::of_nobody(&here), login: &typed.login, problem: Some(sentence(&denied)) };
-            return page_with(status(&denied), &form);
+            let (frame, problem) = (Frame::of_nobody(&here), Some(why(&denied, Tried::SignIn)));
+            return page_with(status(&denied), &Form { frame, login: &typed.login, to: after.path(), problem });
         }
     };
     let (to, level) = if pending.has_second_factor() {
-        ("/sign-in/code", Level::Pending(pending))
+        ("/sign-in/code", Level::Pending(pending, after))
     } else {
         let proposal = Arc::new(here.keeper.propose_second_factor(&pending).await?);
         ("/sign-in/enrol", Level::Enrolling(pending, proposal))
     };
-    go(to, Some(here.sessions.step_up(seen.as_ref().ok(), level, here.keeper.now())))
+    go(to, Some(here.sessions.step_up(seen.as_ref().ok(), level, here.keeper.now()).1))
 }
 
 #[derive(Template)]
@@ -67,7 +79,7 @@ struct CodeForm<'a> {
 }
 
 pub(super) async fn code_form(here: Here, seen: Seen) -> Answer {
-    let Level::Pending(_) = seen.level else { return Err(Turned::NotSignedIn) };
+    let Level::Pending(..) = seen.level else { return Err(Turned::SIGN_IN) };
     page(&CodeForm { frame: Frame::of_nobody(&here), token: seen.token.as_str(), problem: None })
 }
 
@@ -77,19 +89,17 @@ pub(super) struct Code {
 }
 
 pub(super) async fn finish(here: Here, seen: Seen, Sent(Code { code }): Sent<Code>) -> Answer {
-    let Level::Pending(pending) = &seen.level else { return Err(Turned::NotSignedIn) };
+    let Level::Pending(pending, after) = &seen.level else { return Err(Turned::SIGN_IN) };
     match here.keeper.finish_sign_in(pending, &code).await {
         Ok(owner) => {
-            let cookie = here.sessions.step_up(Some(&seen), Level::Owner(owner), here.keeper.now());
-            go("/security", Some(cookie))
+            let (_, cookie) = here.sessions.step_up(Some(&seen), Level::Owner(owner), here.keeper.now());
+            go(after.path(), Some(cookie))
         }
-        Err(Denied::Over) => Err(Turned::NotSignedIn),
+        Err(Denied::Over) => Err(Turned::NotSignedIn(*after)),
         Err(denied) => {
-            let problem = Some(sentence(&denied));
-            page_with(
-                status(&denied),
-                &CodeForm { frame: Frame::of_nobody(&here), token: seen.token.as_str(), problem },
-            )
+            let problem = Some(why(&denied, Tried::Code));
+            let form = CodeForm { frame: Frame::of_nobody(&here), token: seen.token.as_str(), problem };
+            page_with(status(&denied), &form)
         }
     }
 }
@@ -105,7 +115,7 @@ struct EnrolForm<'a> {
 }
 
 fn enrol_page(here: &Shared, seen: &Seen, status: StatusCode, problem: Option<String>) -> Answer {
-    let Level::Enrolling(_, proposal) = &seen.level else { return Err(Turned::NotSignedIn) };
+    let Level::Enrolling(_, proposal) = &seen.level else { return Err(Turned::SIGN_IN) };
     let form = EnrolForm {
         frame: Frame::of_nobody(here),
         token: seen.token.as_str(),
@@ -121,23 +131,22 @@ pub(super) async fn enrol_form(here: Here, seen: Seen) -> Answer {
 }
 
 pub(super) async fn enrol(here: Here, seen: Seen, Sent(Code { code }): Sent<Code>) -> Answer {
-    let Level::Enrolling(pending, proposal) = &seen.level else { return Err(Turned::NotSignedIn) };
+    let Level::Enrolling(pending, proposal) = &seen.level else {
+        return Err(Turned::SIGN_IN);
+    };
     match here.keeper.enrol(pending, proposal, &code).await {
         Ok((owner, codes)) => RecoveryShown::after_step_up(&here, &seen, owner, &codes),
-        Err(Denied::Over) => Err(Turned::NotSignedIn),
-        Err(denied) => enrol_page(&here, &seen, status(&denied), Some(sentence(&denied))),
+        Err(Denied::Over) => Err(Turned::SIGN_IN),
+        Err(denied) => enrol_page(&here, &seen, status(&denied), Some(why(&denied, Tried::FirstCode))),
     }
 }
-
-#[derive(Deserialize)]
-pub(super) struct Nothing {}
 
 pub(super) async fn sign_out(here: Here, seen: Seen, Sent(Nothing {}): Sent<Nothing>) -> Answer {
     go("/sign-in", Some(here.sessions.end(&seen)))
 }
 
-/// The status of a form that is shown again: browsers' password managers offer
-/// to keep a password that was answered with 200.
+/// The status of a form that is shown again: password managers offer to keep a
+/// password that was answered with 200.
 pub(super) fn status(denied: &Denied) -> StatusCode {
     match denied {
         Denied::Refused | Denied::Over | Denied::NotFresh => StatusCode::FORBIDDEN,
