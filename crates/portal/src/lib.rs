@@ -102,8 +102,9 @@ impl Portal {
 
     /// Serves one connection until it ends, or until `drain` asks it to.
     ///
-    /// A request has to have arrived within [`HEAD_WITHIN`], its body within
-    /// twenty seconds more; so long may the connection be idle in between.
+    /// A request's head has to arrive within thirty seconds, counted from the
+    /// answer before it; its body within twenty more. After ten minutes the
+    /// browser has to connect anew.
     pub async fn serve_connection<IO>(&self, io: IO, peer: IpAddr, drain: impl Future<Output = ()>)
     where
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -138,7 +139,7 @@ impl Portal {
     }
 }
 
-/// A request's head, and the next one's, has to arrive within this time.
+/// A request's head has to arrive within this time, counted from the answer before.
 const HEAD_WITHIN: Duration = Duration::from_secs(30);
 /// So long may a request's head be, in bytes.
 const HEAD_AT_MOST: usize = 32 * 1024;

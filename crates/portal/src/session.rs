@@ -218,3 +218,67 @@ fn cookie(headers: &HeaderMap) -> Option<&str> {
 fn hash(cookie: &str) -> Key {
     Sha256::digest(cookie.as_bytes()).into()
 }
+
+#[cfg(test)]
+mod tests {
+    use authority::{AppPasswordRules, AuditKey, Cutoff, Domain, Login, Secret};
+    use keeper::{AddAccount, HashCost, Keeper, Keys, ServerKey, Site};
+    use testkit::{FixedClock, MemoryStore, Seeded};
+
+    use super::*;
+
+    /// Somebody halfway through a sign-in, and the same somebody at its end.
+    async fn levels() -> (Level, Level) {
+        let key = AuditKey::new([7; 32]);
+        let site = Site {
+            domain: Domain::parse("example.org").unwrap(),
+            issuer: "Example".into(),
+            cutoff: Cutoff::Enforced,
+            rules: AppPasswordRules::default(),
+            hash_cost: HashCost { memory: 64, passes: 1 },
+        };
+        let (store, keys) = (MemoryStore::new(key.clone()), Keys::new(ServerKey::new([1; 32]), key));
+        let clock = FixedClock::new(NOW);
+        let keeper = Keeper::new(site, Box::new(store), keys, Box::new(clock), Box::new(Seeded::new(1))).await.unwrap();
+        let primary = Secret::new("correct horse battery staple".into());
+        let login = Login::parse("alice@example.org").unwrap();
+        let request = AddAccount { login, aliases: vec![], primary: Some(primary.clone()), totp: true };
+        let codes = keeper.add_account(0, request).await.unwrap().recovery_codes;
+        let pending = keeper.begin_sign_in("alice", &primary, [192, 0, 2, 7].into()).await.unwrap();
+        let owner = keeper.finish_sign_in(&pending, codes[0].expose()).await.unwrap();
+        (Level::Pending(Arc::new(pending), After::default()), Level::Owner(owner))
+    }
+
+    const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+    #[tokio::test]
+    async fn a_flood_of_halfway_sign_ins_pushes_nobody_out_who_is_signed_in() {
+        let (pending, owner) = levels().await;
+        let sessions = Sessions::new(Box::new(Seeded::new(2)));
+        let (signed_in, _) = sessions.step_up(None, owner, NOW);
+        let mut newest = signed_in.clone();
+        for n in 0..BROWSERS + BROWSERS / 5 {
+            newest = sessions.step_up(None, pending.clone(), NOW.plus(Duration::from_millis(n as u64))).0;
+        }
+        let browsers = sessions.browsers();
+        assert!(browsers.len() <= BROWSERS, "{}", browsers.len());
+        assert!(browsers.contains_key(&signed_in.key), "the oldest, but signed in");
+        assert!(browsers.contains_key(&newest.key));
+    }
+
+    #[tokio::test]
+    async fn a_form_is_acted_on_once_and_again_if_it_made_nothing() {
+        let (_, owner) = levels().await;
+        let sessions = Sessions::new(Box::new(Seeded::new(2)));
+        let (seen, _) = sessions.step_up(None, owner, NOW);
+        assert_eq!(sessions.claim(&seen, "form"), Claim::First);
+        assert_eq!(sessions.claim(&seen, "form"), Claim::Before(None), "under way");
+        sessions.settle(&seen, "form", None);
+        assert_eq!(sessions.claim(&seen, "form"), Claim::First, "corrected");
+        let made = AppPasswordId::from_bytes([1; 10]);
+        sessions.settle(&seen, "form", Some(made));
+        assert_eq!(sessions.claim(&seen, "form"), Claim::Before(Some(made)));
+        sessions.end(&seen);
+        assert_eq!(sessions.claim(&seen, "another"), Claim::Before(None), "signed out meanwhile");
+    }
+}
