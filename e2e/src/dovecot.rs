@@ -2,6 +2,8 @@
 
 use std::{fs, io, process::Command};
 
+use rustix::process::Signal;
+
 use crate::process::{Running, answers, free_port, until};
 
 /// A running Dovecot with mail of its own.
@@ -54,11 +56,12 @@ impl Dovecot {
              ssl = no\n\
              disable_plaintext_auth = no\n\
              auth_mechanisms = plain\n\
+             auth_failure_delay = 0\n\
              default_internal_user = {user}\n\
              default_internal_group = {group}\n\
              default_login_user = {user}\n\
              mail_location = maildir:{here}/mail/%u\n\
-             service anvil {{\n chroot =\n}}\n\
+             service anvil {{\n chroot =\n unix_listener anvil-auth-penalty {{\n mode = 0\n }}\n}}\n\
              service imap-login {{\n chroot =\n inet_listener imap {{\n port = {port}\n }}\n inet_listener imaps {{\n port = 0\n }}\n}}\n\
              passdb {{\n driver = passwd-file\n master = yes\n args = {here}/master\n}}\n\
              passdb {{\n driver = passwd-file\n args = /dev/null\n}}\n\
@@ -78,6 +81,16 @@ impl Dovecot {
     /// What it has logged.
     pub fn log(&self) -> String {
         self.running.said()
+    }
+
+    /// Stops it where it stands: connections are still taken, and wait.
+    pub fn pause(&self) {
+        self.running.signal(Signal::STOP);
+    }
+
+    /// Lets it go on.
+    pub fn resume(&self) {
+        self.running.signal(Signal::CONT);
     }
 
     /// Puts a message into an INBOX.

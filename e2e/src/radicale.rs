@@ -2,6 +2,8 @@
 
 use std::{fs, io, process::Command};
 
+use rustix::process::Signal;
+
 use crate::process::{Running, answers, free_port, until};
 
 /// A running Radicale with calendars of its own.
@@ -42,5 +44,10 @@ impl Radicale {
     /// What it has logged.
     pub fn log(&self) -> String {
         self.running.said()
+    }
+
+    /// Stops it where it stands: connections are still taken, and wait.
+    pub fn pause(&self) {
+        self.running.signal(Signal::STOP);
     }
 }
