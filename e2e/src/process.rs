@@ -129,7 +129,7 @@ pub(crate) fn answers(port: u16) -> bool {
     TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok()
 }
 
-/// Runs a client to its end, at most a minute: its exit status, and all it said.
+/// Runs a client to its end, at most two minutes: its exit status, and all it said.
 ///
 /// # Errors
 /// When it cannot be started.
@@ -140,7 +140,7 @@ pub fn run(command: &mut Command) -> io::Result<(Option<i32>, String)> {
     while child.try_wait()?.is_none() {
         if until("a client", || matches!(child.try_wait(), Ok(Some(_)))).is_err() {
             rounds += 1;
-            if rounds == 6 {
+            if rounds == 12 {
                 child.kill()?;
             }
         }

@@ -27,7 +27,7 @@ enum Task {
     },
     /// Everything that CI needs: format, lints, tests with real servers and clients
     Test {
-        /// Try each property of the parsers on 100,000 inputs instead of 256
+        /// Run what takes minutes too, and try each property of the parsers on 100,000 inputs instead of 256
         #[arg(long)]
         full: bool,
     },

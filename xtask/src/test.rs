@@ -13,8 +13,9 @@ use crate::{
     progress::tell,
 };
 
-/// How many inputs each property of the parsers is tried on with `--full`; 256 in CI.
-const FULL: (&str, &str) = ("PROPTEST_CASES", "100000");
+/// What `--full` tells the tests: how many inputs each property of the parsers is
+/// tried on (256 in CI), and to run what waits for minutes.
+const FULL: [(&str, &str); 2] = [("PROPTEST_CASES", "100000"), ("POSTERN_FULL", "1")];
 
 pub(crate) fn test(full: bool) -> Result<(), String> {
     let started = now();
@@ -50,7 +51,7 @@ fn run_tests(full: bool) -> Result<Totals, String> {
     let mut command = Command::new(env!("CARGO"));
     command.args(["test", "--workspace", "--locked", "--no-fail-fast"]);
     if full {
-        command.env(FULL.0, FULL.1);
+        command.envs(FULL);
     }
     let mut child = command.stdout(Stdio::piped()).spawn().map_err(|error| format!("cargo test: {error}"))?;
     let mut totals = Totals::default();

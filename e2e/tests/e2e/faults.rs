@@ -1,8 +1,12 @@
 //! What clients and administrators see when something is missing.
 
-use std::{net::TcpListener, process::Command};
+use std::{
+    io::{Read, Write},
+    net::TcpListener,
+    process::Command,
+};
 
-use e2e::{Dovecot, Imap, Postern, Site, free_port, run, until};
+use e2e::{Dovecot, Imap, Postern, Radicale, Site, free_port, run, until};
 
 const ALICE: &str = "alice@example.org";
 const TRY_LATER: &str = "* BYE [UNAVAILABLE] This service cannot answer right now, try again later.";
@@ -13,6 +17,14 @@ fn login(postern: &Postern, secret: &str) -> Vec<String> {
     imap.command("a", &format!("LOGIN alice \"{secret}\"")).unwrap()
 }
 
+/// What curl makes of the calendars: its exit status, and all that came.
+fn propfind(postern: &Postern, secret: &str) -> (Option<i32>, String) {
+    let mut curl = Command::new("curl");
+    curl.args(["--silent", "--include", "--request", "PROPFIND", "--header", "Depth: 0", "--cacert"]).arg(postern.ca());
+    curl.arg("--user").arg(format!("alice:{secret}")).arg(format!("https://localhost:{}/", postern.dav));
+    run(&mut curl).unwrap()
+}
+
 #[test]
 fn a_server_behind_that_is_down_is_try_later_and_never_a_wrong_password() {
     let (imap, dav) = (free_port().unwrap(), free_port().unwrap());
@@ -21,16 +33,84 @@ fn a_server_behind_that_is_down_is_try_later_and_never_a_wrong_password() {
     let (_, secret) = postern.app_password(ALICE, "mail,calendars,contacts", &[]).unwrap();
     assert_eq!(login(&postern, &secret), [TRY_LATER]);
 
-    let mut curl = Command::new("curl");
-    curl.args(["--silent", "--include", "--cacert"]).arg(postern.ca());
-    curl.arg("--user").arg(format!("alice:{secret}")).arg(format!("https://localhost:{}/", postern.dav));
-    let (_, said) = run(&mut curl).unwrap();
+    let said = propfind(&postern, &secret).1;
     assert!(said.starts_with("HTTP/1.1 503"), "{said}");
     assert!(said.to_lowercase().contains("retry-after:"), "{said}");
 
     // It comes back, and so does the service.
     let _dovecot = Dovecot::start_on(imap).unwrap();
     assert!(login(&postern, &secret).last().unwrap().starts_with("a OK"));
+}
+
+/// A server behind that says this to each connection once it has heard that, and
+/// closes in the middle of it.
+fn closes_halfway(heard: &'static str, says: &'static str) -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for mut client in listener.incoming().map_while(Result::ok) {
+            let mut octets = vec![0; heard.len()];
+            if client.read_exact(&mut octets).is_ok() && octets == heard.as_bytes() {
+                let _ = client.write_all(says.as_bytes());
+            }
+        }
+    });
+    port
+}
+
+#[test]
+fn a_server_behind_that_closes_halfway_is_try_later_and_never_a_wrong_password() {
+    for (imap, dav) in [
+        (closes_halfway("", "* OK [CAPABILITY IMAP4rev1 SASL-IR"), closes_halfway("PROPFIND / ", "")),
+        (closes_halfway("", "* OK ready\r\n"), closes_halfway("PROPFIND / ", "HTTP/1.1 207 Multi-Status\r\nContent-")),
+    ] {
+        let postern = Postern::start(imap, dav).unwrap();
+        postern.account(ALICE).unwrap();
+        let (_, secret) = postern.app_password(ALICE, "mail,calendars,contacts", &[]).unwrap();
+        assert_eq!(login(&postern, &secret), [TRY_LATER]);
+        let said = propfind(&postern, &secret).1;
+        assert!(said.starts_with("HTTP/1.1 503"), "{said}");
+    }
+
+    // Once it has begun to answer, the most that can be done is not to pass the part off as the whole.
+    let dav = closes_halfway("PROPFIND / ", "HTTP/1.1 207 Multi-Status\r\nContent-Length: 100\r\n\r\n<half");
+    let postern = Postern::start(9, dav).unwrap();
+    postern.account(ALICE).unwrap();
+    let (_, secret) = postern.app_password(ALICE, "calendars,contacts", &[]).unwrap();
+    let (status, said) = propfind(&postern, &secret);
+    assert!(status != Some(0) && said.contains(" 207 "), "{status:?}: {said}");
+}
+
+#[test]
+fn mail_behind_that_hangs_is_try_later_and_its_neighbours_go_on() {
+    let (dovecot, radicale) = (Dovecot::start().unwrap(), Radicale::start().unwrap());
+    let postern = Postern::start(dovecot.port, radicale.port).unwrap();
+    postern.account(ALICE).unwrap();
+    let (_, secret) = postern.app_password(ALICE, "mail,calendars,contacts", &[]).unwrap();
+    dovecot.pause();
+    let mut waiting = Imap::connect(postern.imap, &postern.ca(), false).unwrap();
+    waiting.line().unwrap();
+    waiting.send(&format!("a LOGIN alice \"{secret}\"")).unwrap();
+    let said = propfind(&postern, &secret).1;
+    assert!(said.starts_with("HTTP/1.1 207"), "{said}");
+    assert_eq!(waiting.rest(), [TRY_LATER]);
+    dovecot.resume();
+    assert!(login(&postern, &secret).last().unwrap().starts_with("a OK"));
+}
+
+#[test]
+fn calendars_behind_that_hang_are_try_later() {
+    if std::env::var_os("POSTERN_FULL").is_none() {
+        eprintln!("skipped: this takes a minute; `cargo xtask test --full` runs it");
+        return;
+    }
+    let radicale = Radicale::start().unwrap();
+    let postern = Postern::start(9, radicale.port).unwrap();
+    postern.account(ALICE).unwrap();
+    let (_, secret) = postern.app_password(ALICE, "calendars,contacts", &[]).unwrap();
+    radicale.pause();
+    let said = propfind(&postern, &secret).1;
+    assert!(said.starts_with("HTTP/1.1 503") && said.to_lowercase().contains("retry-after:"), "{said}");
 }
 
 #[test]
