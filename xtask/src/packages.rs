@@ -1,8 +1,8 @@
 //! Debian's packages: which are missing, and how to get them.
 
-use std::process::Command;
+use std::{path::Path, process::Command};
 
-use crate::progress::quietly;
+use crate::progress::{quietly, tell};
 
 /// What the demo runs on.
 pub(crate) const DEMO: &[&str] =
@@ -23,12 +23,24 @@ pub(crate) fn install(wanted: &[&str]) -> Result<(), String> {
             "these packages are missing, install them first:\n  sudo apt-get install --no-install-recommends {list}"
         ));
     }
-    quietly("reading Debian's package lists", Command::new("apt-get").args(["update", "-qq"]))?;
-    let mut apt = Command::new("apt-get");
-    // policy-rc.d would be better asked than the services: none of them is wanted running.
-    apt.env("DEBIAN_FRONTEND", "noninteractive").env("RUNLEVEL", "1");
-    apt.args(["install", "-y", "-qq", "--no-install-recommends"]).args(&missing);
-    quietly(&format!("installing {list}"), &mut apt)
+    let install = || {
+        let mut apt = Command::new("apt-get");
+        apt.env("DEBIAN_FRONTEND", "noninteractive");
+        apt.args(["install", "-y", "-qq", "--no-install-recommends"]).args(&missing);
+        quietly(&format!("installing {list}"), &mut apt)
+    };
+    // Lists that are too old, or not there, name packages that are not.
+    install().or_else(|_| {
+        quietly("reading Debian's package lists", Command::new("apt-get").args(["update", "-qq"]))?;
+        install()
+    })?;
+    if Path::new("/run/systemd/system").exists() {
+        tell(
+            "Debian may have started some of these as services. Nothing here needs that; to stop them:\n  \
+             systemctl disable --now dovecot nginx radicale",
+        );
+    }
+    Ok(())
 }
 
 fn is_installed(package: &str) -> bool {
