@@ -16,7 +16,7 @@ mod radicale;
 
 pub use dovecot::Dovecot;
 pub use imap::Imap;
-pub use postern::{Account, Output, Postern, Site};
+pub use postern::{Account, Output, Postern, Site, binary};
 pub use process::{Running, free_port, run, until};
 pub use radicale::Radicale;
 

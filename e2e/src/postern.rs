@@ -84,7 +84,7 @@ impl Account {
 ///
 /// # Errors
 /// When it has not been built.
-pub(crate) fn binary() -> io::Result<PathBuf> {
+pub fn binary() -> io::Result<PathBuf> {
     let here = std::env::current_exe()?;
     let found = here.ancestors().map(|folder| folder.join("postern")).find(|file| file.is_file());
     found.ok_or_else(|| io::Error::other("there is no postern beside this program: run `cargo build -p postern` first"))

@@ -2,10 +2,15 @@
 
 use std::{
     io::{IsTerminal, Write},
+    path::{Path, PathBuf},
     process::Command,
 };
 
 use e2e::{Dovecot, Imap, PRIMARY, Postern, Radicale, run};
+use tokio::{
+    runtime::Runtime,
+    signal::unix::{Signal, SignalKind, signal},
+};
 
 use crate::{
     packages::{self, DEMO},
@@ -28,7 +33,7 @@ pub(crate) fn demo(check: bool) -> Result<(), String> {
 /// Servers and folders live as long as this function.
 fn show(check: bool) -> Result<(), String> {
     let io = |error: std::io::Error| error.to_string();
-    let mut ctrl_c = CtrlC::listen().map_err(io)?;
+    let mut goodbye = Goodbye::listen().map_err(io)?;
     heading("Servers of their own, on loopback");
     let dovecot = Dovecot::start().map_err(io)?;
     say(&format!("Dovecot   127.0.0.1:{}   lets nobody in but Postern", dovecot.port));
@@ -41,7 +46,7 @@ fn show(check: bool) -> Result<(), String> {
     ));
     dovecot.deliver(ALICE, "Welcome").map_err(io)?;
 
-    let show = Show { postern: &postern };
+    let show = Show { postern: &postern, binary: typed_from_here(e2e::binary().map_err(io)?) };
     heading("An account: one password, one second factor");
     show.command(&format!("echo '{PRIMARY}' | postern account add {ALICE} --password-stdin --totp --json"));
     let account = postern.account(ALICE).map_err(io)?;
@@ -51,12 +56,13 @@ fn show(check: bool) -> Result<(), String> {
 
     heading("An app password for mail, calendars, contacts and files");
     let scopes = "mail,calendars,contacts,files";
-    show.command(&format!("postern app-password create {ALICE} --label Laptop --app laptop --scope {scopes}"));
-    let (id, secret) = postern.app_password(ALICE, scopes, &["--lock", "off"]).map_err(io)?;
-    say(&format!("shown once: {secret}"));
+    // Several programs use it here, which the app lock would take amiss.
+    let (id, secret) = show.app_password(scopes, &["--lock", "off"])?;
 
     heading("It opens mail, calendars and files");
-    show.curl_imap(&secret, "INBOX", true)?;
+    let mail = show.curl_imap(&secret, "INBOX;MAILINDEX=1", true)?;
+    let subject = mail.lines().find(|line| line.starts_with("Subject: ")).ok_or("the message is not there")?;
+    say(subject.trim_end());
     show.mbsync(&secret)?;
     show.vdirsyncer(&secret)?;
     show.drive(&secret)?;
@@ -70,10 +76,15 @@ fn show(check: bool) -> Result<(), String> {
     }
 
     heading("A password for calendars does not open mail");
-    let (_, calendars) = postern.app_password(ALICE, "calendars,contacts", &[]).map_err(io)?;
+    let (_, calendars) = show.app_password("calendars,contacts", &[])?;
     show.curl_imap(&calendars, "", false)?;
 
     heading("Revoked means out, now");
+    show.command(&format!(
+        "openssl s_client -quiet -crlf -connect localhost:{} -CAfile {}",
+        postern.imap,
+        postern.ca().display()
+    ));
     let mut open = Imap::connect(postern.imap, &postern.ca(), false).map_err(io)?;
     let _greeting = open.line();
     let signed_in = open.command("a", &format!("LOGIN alice \"{secret}\"")).map_err(io)?;
@@ -81,11 +92,19 @@ fn show(check: bool) -> Result<(), String> {
     if !signed_in.iter().chain(&idling).any(|line| line.starts_with("b OK")) {
         return Err(format!("the open connection did not come up: {signed_in:?} {idling:?}"));
     }
+    say("> a LOGIN alice ...\n> b SELECT INBOX");
     say("an IMAP connection is open, with INBOX selected");
     show.command(&format!("postern app-password revoke {id}"));
     let revoked = postern.cli(&["app-password", "revoke", &id], "").map_err(io)?;
     say(revoked.out.trim_end());
-    say(&format!("the open connection: {}", open.rest().join(" / ")));
+    if revoked.status != Some(0) {
+        return Err(revoked.err);
+    }
+    let cut = open.rest().join(" / ");
+    say(&format!("the open connection: {cut}"));
+    if !cut.starts_with("* BYE") {
+        return Err("revoking did not cut the open connection".into());
+    }
     show.curl_imap(&secret, "", false)?;
 
     heading("All of it is on record");
@@ -96,51 +115,68 @@ fn show(check: bool) -> Result<(), String> {
         return Err(verified.err);
     }
     if !check {
-        stay(&postern, &mut ctrl_c);
+        stay(&postern, &mut goodbye);
     }
     Ok(())
 }
 
-/// Ctrl-C, heard from now on instead of ending this program where it stands:
-/// what it has started must go first.
-struct CtrlC {
-    runtime: tokio::runtime::Runtime,
-    signal: tokio::signal::unix::Signal,
+/// Ctrl-C, a request to end, or the terminal that is gone: heard from now on
+/// instead of ending this program where it stands, as what it has started must go
+/// first. Dovecot and Postern take a lost terminal for a wish to reload.
+struct Goodbye {
+    runtime: Runtime,
+    signals: [Signal; 3],
 }
 
-impl CtrlC {
+impl Goodbye {
     fn listen() -> std::io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
-        let signal = {
+        let signals = {
             let _inside = runtime.enter();
-            tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt())?
+            [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?, signal(SignalKind::hangup())?]
         };
-        Ok(Self { runtime, signal })
+        Ok(Self { runtime, signals })
     }
 
     fn wait(&mut self) {
-        self.runtime.block_on(self.signal.recv());
+        let [interrupt, terminate, hangup] = &mut self.signals;
+        self.runtime.block_on(async {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+                _ = hangup.recv() => {}
+            }
+        });
     }
 }
 
-fn stay(postern: &Postern, ctrl_c: &mut CtrlC) {
+/// A path as one would type it in this folder.
+fn typed_from_here(path: PathBuf) -> PathBuf {
+    let here = std::env::current_dir().ok().and_then(|here| path.strip_prefix(here).ok().map(Path::to_owned));
+    here.unwrap_or(path)
+}
+
+fn stay(postern: &Postern, goodbye: &mut Goodbye) {
     heading("It stays up until Ctrl-C");
     say(&format!("https://localhost:{}/   {ALICE}   {PRIMARY}", postern.portal));
     say(&format!("trust {} in your apps", postern.ca().display()));
-    ctrl_c.wait();
+    goodbye.wait();
 }
 
 struct Show<'a> {
     postern: &'a Postern,
+    binary: PathBuf,
 }
 
 impl Show<'_> {
     /// A command as a person would type it.
     fn command(&self, text: &str) {
-        let text = if text.contains("postern ") {
-            format!("{text} --config {}", self.postern.config().display())
-        } else {
-            text.to_owned()
+        let (before, after) = text.split_once("postern ").map_or((text, None), |(before, after)| (before, Some(after)));
+        let text = match after {
+            Some(after) => {
+                format!("{before}{} {after} --config {}", self.binary.display(), self.postern.config().display())
+            }
+            None => text.to_owned(),
         };
         say(&paint("36", &format!("$ {text}")));
     }
@@ -149,14 +185,25 @@ impl Show<'_> {
         let words: Vec<String> = std::iter::once(command.get_program())
             .chain(command.get_args())
             .map(|word| word.to_string_lossy())
-            .map(|word| if word.contains([' ', '*', '<']) { format!("'{word}'") } else { word.into_owned() })
+            .map(|word| if word.contains([' ', '*', '<', ';']) { format!("'{word}'") } else { word.into_owned() })
             .collect();
         self.command(&words.join(" "));
         run(command).map_err(|error| error.to_string())
     }
 
+    fn app_password(&self, scopes: &str, more: &[&str]) -> Result<(String, String), String> {
+        let more_typed: String = more.iter().map(|word| format!(" {word}")).collect();
+        self.command(&format!(
+            "postern app-password create {ALICE} --label Test --app test --scope {scopes} --json{more_typed}"
+        ));
+        let (id, secret) = self.postern.app_password(ALICE, scopes, more).map_err(|error| error.to_string())?;
+        say(&format!("shown once: {secret}"));
+        Ok((id, secret))
+    }
+
     fn expect(&self, (status, said): (Option<i32>, String), comes_in: bool) -> Result<String, String> {
-        if (status == Some(0)) == comes_in {
+        let wanted = if comes_in { 0 } else { CURL_SIGN_IN_DENIED };
+        if status == Some(wanted) {
             say(&paint("32", if comes_in { "got in" } else { "refused" }));
             Ok(said)
         } else {
@@ -223,6 +270,9 @@ impl Show<'_> {
         self.expect(done, true).map(drop)
     }
 }
+
+/// Anything else that keeps curl out is an accident, not a refusal.
+const CURL_SIGN_IN_DENIED: i32 = 67;
 
 const EVENT: &str = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//Postern//demo//EN\r\nBEGIN:VEVENT\r\nUID:one@example.org\r\n\
 DTSTAMP:20260303T140500Z\r\nDTSTART:20260304T090000Z\r\nSUMMARY:Tea\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n";
