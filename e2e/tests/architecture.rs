@@ -37,3 +37,23 @@ fn every_arrow_is_one_that_the_architecture_allows() {
     assert!(wrong.is_empty(), "arrows that ARCHITECTURE.md does not have: {}", wrong.join(", "));
     assert_eq!(ours.len(), ALLOWED.len(), "a crate is missing from the list, or is gone: {ours:?}");
 }
+
+/// The law and the wire are computed, not waited for: whoever reads them can be
+/// sure that nothing in them asks a clock, a disk or a network.
+#[test]
+fn the_law_and_the_wire_know_no_io() {
+    const IO: &[&str] =
+        &["async-trait", "getrandom", "hyper", "mio", "rusqlite", "rustix", "rustls", "socket2", "tokio"];
+    let metadata = MetadataCommand::new().no_deps().exec().expect("cargo metadata runs");
+    let mut wrong = Vec::new();
+    for package in
+        metadata.packages.iter().filter(|package| ["authority", "protocols"].contains(&package.name.as_str()))
+    {
+        for dependency in package.dependencies.iter().filter(|of| of.kind != DependencyKind::Development) {
+            if IO.contains(&dependency.name.as_str()) {
+                wrong.push(format!("{} -> {}", package.name, dependency.name));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "these do IO: {}", wrong.join(", "));
+}
