@@ -11,7 +11,7 @@ use std::{
 use authority::{AppPasswordRules, AuditKey};
 use keeper::{HashCost, Keeper, Keys, ServerKey, Site, StoreError, SystemClock};
 use rand_core::{Rng, UnwrapErr};
-use store::sqlite::{OpenError, Sqlite};
+use store::sqlite::{self, OpenError, Sqlite};
 use zeroize::Zeroizing;
 
 use crate::config::Config;
@@ -59,12 +59,14 @@ pub(crate) fn make_folder(path: &Path) -> Result<(), DataError> {
 pub(crate) async fn open(config: &Config) -> Result<Keeper, DataError> {
     make_folder(&config.data)?;
     ours(&config.data)?;
+    // Before the keys: two first commands at once would make different ones.
+    let locked = sqlite::lock(&config.data)?;
     let new = !config.data.join("postern.db").exists();
     let keys = config.data.join("keys");
     make_folder(&keys)?;
     let server = ServerKey::new(*key(&keys.join("server.key"), new)?);
     let audit = AuditKey::new(*key(&keys.join("audit.key"), new)?);
-    let store = Sqlite::open(&config.data, audit.clone())?;
+    let store = Sqlite::open_locked(locked, audit.clone())?;
     let site = Site {
         domain: config.domain.clone(),
         issuer: config.url.host().to_owned(),
@@ -105,11 +107,22 @@ fn key(path: &Path, new: bool) -> Result<Zeroizing<[u8; 32]>, DataError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound && new => {
             let mut bytes = Zeroizing::new([0; 32]);
             randomness().fill_bytes(&mut *bytes);
-            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(io)?;
-            file.write_all(&*bytes).and_then(|()| file.sync_all()).map_err(io)?;
+            write_whole(path, &*bytes).map_err(io)?;
             Ok(bytes)
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(DataError::KeyMissing(path.into())),
         Err(error) => Err(io(error)),
     }
+}
+
+/// The file is there whole or not at all, also after a power cut: half a key
+/// would have to be told from a damaged one.
+fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let unfinished = path.with_extension("unfinished");
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&unfinished, path)?;
+    let folder = path.parent().unwrap_or(Path::new("."));
+    fs::File::open(folder)?.sync_all()
 }

@@ -101,12 +101,19 @@ pub enum OpenError {
 /// Proof that this process is the only one at work in the folder. The system
 /// gives the lock back when the process ends, however it ends.
 #[derive(Debug)]
-pub(super) struct Locked {
+pub struct Locked {
+    pub(super) folder: PathBuf,
     _file: File,
 }
 
 /// Checks the folder and takes its lock.
-pub(super) fn lock(folder: &Path) -> Result<Locked, OpenError> {
+///
+/// Whoever makes something beside the database, as its keys, takes the lock
+/// first: two first commands at once would read each other's half-made files.
+///
+/// # Errors
+/// There is no such folder, it is open to others, or somebody else's.
+pub fn lock(folder: &Path) -> Result<Locked, OpenError> {
     let cannot = |cause| OpenError::Folder { path: folder.into(), cause };
     let metadata = folder.metadata().map_err(cannot)?;
     if !metadata.is_dir() {
@@ -130,7 +137,7 @@ pub(super) fn lock(folder: &Path) -> Result<Locked, OpenError> {
     // For people only: the lock holds without it.
     let note = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
     note.map_err(|cause| OpenError::File { path, cause })?;
-    Ok(Locked { _file: file })
+    Ok(Locked { folder: folder.into(), _file: file })
 }
 
 /// Opens a file that nobody else may read, and makes it if need be. SQLite

@@ -27,7 +27,7 @@ use authority::{
 use keeper::{Added, Digest, Factors, Issued, Listed, NewAccount, Refused, SetUpOffer, Spent, Store, Stored};
 use rusqlite::{Connection, OpenFlags, config::DbConfig};
 
-pub use folder::OpenError;
+pub use folder::{Locked, OpenError, lock};
 
 use chain::{Chain, Unsealed};
 use failure::{Failure, Outcome};
@@ -46,7 +46,7 @@ pub struct Sqlite {
     writer: Writer,
     look_ups: Readers,
     lists: Arc<Readers>,
-    _locked: folder::Locked,
+    _locked: Locked,
 }
 
 impl std::fmt::Debug for Sqlite {
@@ -59,8 +59,12 @@ impl Sqlite {
     /// Opens the store in this folder, which must exist and be ours alone, and
     /// makes or brings up to date its database. `key` seals the audit chain.
     pub fn open(folder: &Path, key: AuditKey) -> Result<Self, OpenError> {
-        let locked = folder::lock(folder)?;
-        let path = folder.join("postern.db");
+        Self::open_locked(lock(folder)?, key)
+    }
+
+    /// [`Sqlite::open`] in a folder whose lock the caller has taken already.
+    pub fn open_locked(locked: Locked, key: AuditKey) -> Result<Self, OpenError> {
+        let path = locked.folder.join("postern.db");
         drop(folder::private(&path)?);
         let broken = |Failure(cause)| OpenError::Database { path: path.clone(), cause };
         let mut db = connect(&path).map_err(broken)?;
