@@ -142,7 +142,7 @@ pub enum Effect {
     FirstUse(AppPasswordId),
     /// "Last used" moves on: soon.
     Use(AppPasswordId),
-    /// A primary password was used at a door: the report of who would break.
+    /// A primary password was used at a door. Nothing is recorded of it yet.
     PrimaryUse,
 }
 

@@ -32,7 +32,7 @@ const REMEMBERED: usize = 128;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Permit {
-    /// Check it. It counts as wrong until [`Bucket::succeeded`].
+    /// Check it, and say how it went.
     Try,
     /// It was wrong before and still is: refuse, no need to check.
     KnownWrong,
@@ -40,57 +40,76 @@ pub enum Permit {
     Wait(Duration),
 }
 
-/// The recent failures against one target.
+/// The recent tries against one target.
 #[derive(Clone, Debug, Default)]
 pub struct Bucket {
-    failed: VecDeque<(u64, Timestamp)>,
-    /// All distinct ones within memory, also those no longer remembered singly.
-    count: usize,
+    tried: VecDeque<Tried>,
+    /// Wrong ones within memory that are no longer remembered singly.
+    forgotten: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Tried {
+    tag: u64,
+    at: Timestamp,
+    is_wrong: bool,
 }
 
 impl Bucket {
     /// May a secret with this tag (a keyed hash, never the secret) be checked?
+    ///
+    /// It counts from now on, until [`Bucket::withdraw`]: a thousand guesses at
+    /// once are a thousand. The same one sent again while it is being checked is
+    /// no other: an impatient owner clicks twice.
     pub fn ask(&mut self, tag: u64, pace: Pace, now: Timestamp) -> Permit {
         self.forget(now);
-        if self.failed.iter().any(|(known, _)| *known == tag) {
-            return Permit::KnownWrong;
+        if let Some(tried) = self.tried.iter().find(|tried| tried.tag == tag) {
+            return if tried.is_wrong { Permit::KnownWrong } else { Permit::Try };
         }
-        if let (Some(over), Some((_, last))) = (self.count.checked_sub(pace.free), self.failed.back()) {
+        let count = self.tried.len() + self.forgotten;
+        if let (Some(over), Some(last)) = (count.checked_sub(pace.free), self.tried.back()) {
             let doubling = Duration::from_secs(1 << over.min(20));
-            let wait = doubling.min(pace.longest_wait).saturating_sub(now.since(*last));
+            let wait = doubling.min(pace.longest_wait).saturating_sub(now.since(last.at));
             if !wait.is_zero() {
                 return Permit::Wait(wait);
             }
         }
-        // Counted before it is checked: a thousand guesses at once are a thousand.
-        self.failed.push_back((tag, now));
-        self.count += 1;
-        if self.failed.len() > REMEMBERED {
-            self.failed.pop_front();
-        }
+        self.push(Tried { tag, at: now, is_wrong: false });
         Permit::Try
     }
 
-    /// The last permitted secret was right.
-    pub fn succeeded(&mut self) {
-        self.failed.clear();
-        self.count = 0;
+    /// It was checked, and is wrong.
+    pub fn failed(&mut self, tag: u64, now: Timestamp) {
+        match self.tried.iter_mut().find(|tried| tried.tag == tag) {
+            Some(tried) => tried.is_wrong = true,
+            // Another try of the same was withdrawn meanwhile.
+            None => self.push(Tried { tag, at: now, is_wrong: true }),
+        }
     }
 
-    /// The secret could not be checked: it does not count.
+    /// It was right: the past is forgotten.
+    pub fn succeeded(&mut self) {
+        *self = Self::default();
+    }
+
+    /// It was not checked after all: it does not count.
     pub fn withdraw(&mut self, tag: u64) {
-        let before = self.failed.len();
-        self.failed.retain(|(known, _)| *known != tag);
-        self.count = self.count.saturating_sub(before - self.failed.len());
+        self.tried.retain(|tried| tried.tag != tag || tried.is_wrong);
+    }
+
+    fn push(&mut self, tried: Tried) {
+        self.tried.push_back(tried);
+        if self.tried.len() > REMEMBERED {
+            self.tried.pop_front();
+            self.forgotten += 1;
+        }
     }
 
     fn forget(&mut self, now: Timestamp) {
-        while self.failed.front().is_some_and(|(_, at)| now.since(*at) > MEMORY) {
-            self.failed.pop_front();
-            self.count -= 1;
-        }
-        if self.failed.is_empty() {
-            self.count = 0;
+        while self.tried.front().is_some_and(|tried| now.since(tried.at) > MEMORY) {
+            self.tried.pop_front();
+            // What was pushed out is older still.
+            self.forgotten = 0;
         }
     }
 }
@@ -107,6 +126,7 @@ mod tests {
     fn an_old_device_that_repeats_itself_locks_nobody_out() {
         let mut bucket = Bucket::default();
         assert_eq!(bucket.ask(1, PER_NETWORK, at(0)), Permit::Try);
+        bucket.failed(1, at(0));
         for minute in 1..600 {
             assert_eq!(bucket.ask(1, PER_NETWORK, at(minute * 60)), Permit::KnownWrong);
         }
@@ -118,7 +138,9 @@ mod tests {
         let mut bucket = Bucket::default();
         let mut tried = 0;
         for second in 0..86_400 {
-            if bucket.ask(second, PER_NETWORK, at(i64::try_from(second).unwrap())) == Permit::Try {
+            let now = at(i64::try_from(second).unwrap());
+            if bucket.ask(second, PER_NETWORK, now) == Permit::Try {
+                bucket.failed(second, now);
                 tried += 1;
             }
         }
@@ -143,5 +165,27 @@ mod tests {
         assert_eq!(bucket.ask(9, PER_NETWORK, at(0)), Permit::Try, "an outage is no wrong password");
         bucket.succeeded();
         assert_eq!(bucket.ask(10, PER_NETWORK, at(0)), Permit::Try);
+    }
+
+    #[test]
+    fn the_same_at_once_is_one_try_and_wrong_is_wrong_whoever_hangs_up() {
+        let mut bucket = Bucket::default();
+        assert_eq!(bucket.ask(1, PER_NETWORK, at(0)), Permit::Try);
+        assert_eq!(bucket.ask(1, PER_NETWORK, at(0)), Permit::Try, "still being checked");
+        bucket.withdraw(1);
+        bucket.failed(1, at(0));
+        assert_eq!(bucket.ask(1, PER_NETWORK, at(0)), Permit::KnownWrong);
+        bucket.withdraw(1);
+        assert_eq!(bucket.ask(1, PER_NETWORK, at(0)), Permit::KnownWrong, "checked is checked");
+    }
+
+    #[test]
+    fn a_guesser_with_many_tries_is_not_forgotten_by_the_bound_on_memory() {
+        let mut bucket = Bucket::default();
+        for tag in 0..2 * REMEMBERED as u64 {
+            bucket.failed(tag, at(0));
+        }
+        assert_eq!(bucket.ask(u64::MAX, PER_ACCOUNT, at(1)), Permit::Wait(Duration::from_secs(899)));
+        assert_eq!(bucket.ask(u64::MAX, PER_ACCOUNT, at(100_000)), Permit::Try, "a day has passed");
     }
 }

@@ -1,6 +1,6 @@
 //! What an administrator does from the command line.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use authority::{
     Account, AccountId, Actor, Entry, Event, Login, RecoveryCode, SealedEntry, SecondFactor, Secret, Seed, Standing,
@@ -10,7 +10,7 @@ use authority::{
 };
 
 use crate::{
-    Added, Digest, FreshMandate, Keeper, Mandate, NewAccount, SetUpOffer, StoreError, hashing::Busy,
+    Added, Digest, FreshMandate, Keeper, Mandate, NewAccount, SetUpOffer, Store, StoreError, hashing::Busy,
     live_session::Around,
 };
 
@@ -180,22 +180,20 @@ impl Keeper {
             Standing::Suspended => (Event::AccountSuspended, "suspended"),
         };
         let entry = mandate.entry(self.clock.now(), event);
-        let fence = self.registry.fence(account.id, Around::Account);
-        let changed = self.store.set_standing(account.id, standing, &entry).await;
-        self.cache.forget(account);
-        drop(fence);
-        if changed? { Ok(()) } else { Err(AdminError::Already(account.login.clone(), word)) }
+        let id = account.id;
+        let change = async move |store: Arc<dyn Store>| store.set_standing(id, standing, &entry).await;
+        let (changed, _) = self.end(account, Around::Account, change).await?;
+        if changed { Ok(()) } else { Err(AdminError::Already(account.login.clone(), word)) }
     }
 
     /// Takes all factors away, revokes all app passwords, and offers a new set-up.
     pub async fn reset(&self, account: &Account, mandate: &FreshMandate) -> Result<SetUpCode, AdminError> {
         let (code, offer) = self.set_up_code(account.id);
         let entry = mandate.entry(self.clock.now(), Event::AccountReset);
-        let fence = self.registry.fence(account.id, Around::Account);
-        let done = self.store.reset(account.id, &offer, &entry).await;
-        self.cache.forget(account);
-        drop(fence);
-        done?.ok_or_else(|| AdminError::NoAccount(account.login.clone()))?;
+        let id = account.id;
+        let reset = async move |store: Arc<dyn Store>| store.reset(id, &offer, &entry).await;
+        let (revoked, _) = self.end(account, Around::Account, reset).await?;
+        revoked.ok_or_else(|| AdminError::NoAccount(account.login.clone()))?;
         self.primary_guesses.forget(account.id);
         self.code_guesses.forget(account.id);
         Ok(code)
@@ -204,11 +202,10 @@ impl Keeper {
     /// Removes an account and all that belongs to it.
     pub async fn remove_account(&self, account: &Account, mandate: &FreshMandate) -> Result<(), AdminError> {
         let entry = mandate.entry(self.clock.now(), Event::AccountRemoved { login: account.login.to_string() });
-        let fence = self.registry.fence(account.id, Around::Account);
-        let removed = self.store.remove_account(account.id, &entry).await;
-        self.cache.forget(account);
-        drop(fence);
-        if removed? { Ok(()) } else { Err(AdminError::NoAccount(account.login.clone())) }
+        let id = account.id;
+        let remove = async move |store: Arc<dyn Store>| store.remove_account(id, &entry).await;
+        let (removed, _) = self.end(account, Around::Account, remove).await?;
+        if removed { Ok(()) } else { Err(AdminError::NoAccount(account.login.clone())) }
     }
 
     /// Lines of audit behind `after`, at most `limit`.

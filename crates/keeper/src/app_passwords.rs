@@ -1,11 +1,15 @@
 //! Making app passwords, looking at them, ending them.
 
+use std::sync::Arc;
+
 use authority::{
     Account, AccountId, AppPassword, AppPasswordId, AppPasswordRequest, CannotIssue, Event, Letters, Secret, State,
     Timestamp, app_password,
 };
 
-use crate::{FreshMandate, Issued, Keeper, Listed, Mandate, Refused, SessionId, StoreError, live_session::Around};
+use crate::{
+    FreshMandate, Issued, Keeper, Listed, Mandate, Refused, SessionId, Store, StoreError, live_session::Around,
+};
 
 /// A new app password with its letters, which exist nowhere else.
 #[derive(Debug)]
@@ -78,13 +82,11 @@ impl Keeper {
         if self.store.app_password(id).await?.is_none_or(|listed| listed.password.account != account.id) {
             return Ok(None);
         }
-        let fence = self.registry.fence(account.id, Around::AppPassword(id));
         let entry = mandate.entry(self.clock.now(), Event::AppPasswordRevoked { id });
-        let revoked = self.store.revoke(account.id, id, &entry).await;
-        self.cache.forget(&account);
-        let closed = fence.closed;
-        drop(fence);
-        Ok(revoked?.then_some(closed))
+        let account_id = account.id;
+        let revoke = async move |store: Arc<dyn Store>| store.revoke(account_id, id, &entry).await;
+        let (revoked, closed) = self.end(&account, Around::AppPassword(id), revoke).await?;
+        Ok(revoked.then_some(closed))
     }
 
     /// Revokes all app passwords of the account, as [`Keeper::revoke`] does one.
@@ -92,12 +94,11 @@ impl Keeper {
         let Some(account) = self.store.account(mandate.account).await? else {
             return Ok(vec![]);
         };
-        let fence = self.registry.fence(account.id, Around::Account);
         let entry = mandate.entry(self.clock.now(), Event::AllAppPasswordsRevoked);
-        let revoked = self.store.revoke_all(account.id, &entry).await;
-        self.cache.forget(&account);
-        drop(fence);
-        revoked
+        let account_id = account.id;
+        let revoke = async move |store: Arc<dyn Store>| store.revoke_all(account_id, &entry).await;
+        let (revoked, _) = self.end(&account, Around::Account, revoke).await?;
+        Ok(revoked)
     }
 
     /// Ends one live session, or all of the account's. The password stays good.

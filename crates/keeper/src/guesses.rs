@@ -23,7 +23,8 @@ pub(crate) struct Guesses {
     known: Cache<(AccountId, IpNet), ()>,
 }
 
-/// A guess that was let through to be checked. Say how it went.
+/// A guess that was let through to be checked. Say how it went; dropped
+/// unsaid, it could not be checked, or nobody waited for it, and does not count.
 #[must_use]
 pub(crate) struct Guess<'g> {
     guesses: &'g Guesses,
@@ -60,11 +61,11 @@ impl Guesses {
             let permit = all.lock().unwrap_or_else(PoisonError::into_inner).ask(tag, PER_ACCOUNT, now);
             match permit {
                 Permit::Try => {}
-                Permit::KnownWrong => return Err(Held::KnownWrong),
-                Permit::Wait(_) => {
-                    guess.withdraw();
-                    return Err(Held::Wait);
+                Permit::KnownWrong => {
+                    guess.failed(now);
+                    return Err(Held::KnownWrong);
                 }
+                Permit::Wait(_) => return Err(Held::Wait),
             }
         }
         Ok(guess)
@@ -83,10 +84,11 @@ impl Guess<'_> {
         self.each(Bucket::succeeded);
     }
 
-    /// It could not be checked.
-    pub(crate) fn withdraw(self) {
+    /// It is wrong. Said before the refusal is given: who hangs up earlier has
+    /// guessed all the same.
+    pub(crate) fn failed(self, now: Timestamp) {
         let tag = self.tag;
-        self.each(|bucket| bucket.withdraw(tag));
+        self.each(|bucket| bucket.failed(tag, now));
     }
 
     fn each(&self, mut change: impl FnMut(&mut Bucket)) {
@@ -95,6 +97,14 @@ impl Guess<'_> {
         for bucket in near.into_iter().chain(all) {
             change(&mut bucket.lock().unwrap_or_else(PoisonError::into_inner));
         }
+    }
+}
+
+impl Drop for Guess<'_> {
+    fn drop(&mut self) {
+        // After success or failure there is nothing under way to take back.
+        let tag = self.tag;
+        self.each(|bucket| bucket.withdraw(tag));
     }
 }
 

@@ -29,8 +29,11 @@ pub(crate) struct Journal(Mutex<Pages>);
 impl Journal {
     pub(crate) fn used(&self, id: AppPasswordId, door: &Arc<str>, from: IpAddr, at: Timestamp) {
         let mut pages = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if pages.uses.len() < LINES {
-            pages.uses.insert((id, door.clone()), (at, from));
+        let (key, full) = ((id, door.clone()), pages.uses.len() >= LINES);
+        if let Some(line) = pages.uses.get_mut(&key) {
+            *line = (at, from);
+        } else if !full {
+            pages.uses.insert(key, (at, from));
         }
     }
 

@@ -13,13 +13,15 @@
 //!
 //! **To add an act that people can do:** a method that takes the proof it needs
 //! (`&Owner`, [`Mandate`], [`FreshMandate`]), one call of the port with its
-//! audit entry, and, if it ends something, the fence around it: raise it,
-//! commit, forget the account, drop it, in this order.
+//! audit entry. If it ends something, the call goes through `Keeper::end`, which
+//! raises the fence around it and sees it through.
 
 pub mod administration;
 mod app_passwords;
 mod cache;
 mod clock;
+mod ending;
+mod enrolment;
 mod guesses;
 mod hashing;
 mod journal;
@@ -30,7 +32,7 @@ mod sign_in;
 mod store;
 
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -40,10 +42,11 @@ use rand_core::{CryptoRng, Rng};
 pub use administration::{AccountAdded, AddAccount, AdminError, AuditVerdict, SetUpCode};
 pub use app_passwords::{IssueError, IssuedSecret, Overview};
 pub use clock::{Clock, SystemClock};
+pub use enrolment::{Proposal, SettingUp};
 pub use hashing::HashCost;
 pub use keys::{CannotUnseal, Keys, ServerKey};
 pub use live_session::{Fenced, Holder, LiveSession, SessionId, SessionInfo};
-pub use owner::{Denied, FreshMandate, Mandate, Owner, Pending, Proposal, SettingUp};
+pub use owner::{Denied, FreshMandate, Mandate, Owner, Pending};
 pub use sign_in::{DEADLINE, JITTER, SignIn, SignInAttempt, TurnedAway};
 pub use store::{
     Added, Digest, Factors, Issued, Listed, NewAccount, Refused, SetUpOffer, Spent, Store, StoreError, Stored,
@@ -67,11 +70,11 @@ pub struct Site {
 /// The one that doors, pages and the command line ask.
 pub struct Keeper {
     site: Site,
-    store: Box<dyn Store>,
+    store: Arc<dyn Store>,
     keys: Keys,
     clock: clock::Ratchet,
     random: Mutex<Box<dyn CryptoRng + Send>>,
-    cache: cache::Cache,
+    cache: Arc<cache::Cache>,
     registry: live_session::Registry,
     journal: journal::Journal,
     primary_guesses: guesses::Guesses,
@@ -99,11 +102,11 @@ impl Keeper {
         Ok(Self {
             hashing: hashing::Hashing::new(site.hash_cost, cores),
             site,
-            store,
+            store: store.into(),
             keys,
             clock: clock::Ratchet::new(clock, floor),
             random: Mutex::new(random),
-            cache: cache::Cache::new(),
+            cache: Arc::new(cache::Cache::new()),
             registry: live_session::Registry::new(),
             journal: journal::Journal::default(),
             primary_guesses: guesses::Guesses::new(),

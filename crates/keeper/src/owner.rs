@@ -4,17 +4,16 @@
 //! shown both factors. A [`Mandate`] may look and take away, a [`FreshMandate`],
 //! given for ten minutes after a second factor, may make and change.
 
-use std::{net::IpAddr, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use authority::{
-    Account, AccountId, Actor, Entry, Event, Letters, Login, PrimaryCheck, RecoveryCode, SecondFactor, Secret, Seed,
-    Standing, Timestamp, UnfitPrimary, primary, second_factor::RECOVERY_CODES,
+    Account, AccountId, Actor, Entry, Event, Letters, Login, PrimaryCheck, RecoveryCode, Secret, Standing, Timestamp,
+    UnfitPrimary, primary,
 };
 use tokio::time::Instant;
 
 use crate::{
-    CannotUnseal, DEADLINE, Digest, Factors, Keeper, Spent, StoreError, guesses::Held, hashing::Busy,
-    live_session::Around,
+    CannotUnseal, DEADLINE, Keeper, Spent, Store, StoreError, guesses::Held, hashing::Busy, live_session::Around,
 };
 
 /// A second factor counts as fresh this long.
@@ -70,7 +69,7 @@ impl From<Busy> for Denied {
 pub struct Pending {
     account: AccountId,
     epoch: u64,
-    from: IpAddr,
+    pub(crate) from: IpAddr,
     since: Timestamp,
     /// True if the account has a second factor to ask for; else one is set up now.
     has_second_factor: bool,
@@ -81,31 +80,6 @@ impl Pending {
     pub fn has_second_factor(&self) -> bool {
         self.has_second_factor
     }
-}
-
-/// Came with a set-up code: may choose all factors, once.
-#[derive(Debug)]
-pub struct SettingUp {
-    account: Account,
-    digest: Digest,
-    from: IpAddr,
-}
-
-impl SettingUp {
-    /// Whose account it is.
-    pub fn login(&self) -> &Login {
-        &self.account.login
-    }
-}
-
-/// A seed that is offered and not in force yet.
-#[derive(Debug)]
-pub struct Proposal {
-    seed: Seed,
-    /// For the QR code.
-    pub uri: Secret,
-    /// For typing.
-    pub typed: Secret,
 }
 
 /// Has shown both factors, on this account, from there.
@@ -239,99 +213,6 @@ impl Keeper {
         if same { Ok(account) } else { Err(Denied::Over) }
     }
 
-    /// Offers a second factor to an account that has none yet.
-    pub async fn propose_second_factor(&self, pending: &Pending) -> Result<Proposal, Denied> {
-        let account = self.pending_account(pending).await?;
-        Ok(self.propose(&account.login))
-    }
-
-    /// Puts the proposed second factor in force, once a code shows that the app
-    /// has it. The recovery codes are shown once.
-    pub async fn enrol(
-        &self,
-        pending: &Pending,
-        proposal: &Proposal,
-        code: &str,
-    ) -> Result<(Owner, Vec<Secret>), Denied> {
-        let account = self.pending_account(pending).await?;
-        let second_factor = self.second_factor(account.id, proposal, code)?;
-        let (codes, digests) = self.recovery_codes(account.id);
-        let mandate = Mandate { account: account.id, actor: Actor::Owner { from: pending.from } };
-        let entry = mandate.entry(self.clock.now(), Event::SecondFactorEnrolled);
-        // From now on the cutoff applies to this account: what its primary
-        // password has opened at a door while observing is over.
-        let fence = self.registry.fence(account.id, Around::Account);
-        let done = self.store.enrol(account.id, &second_factor, &digests, &entry).await;
-        self.cache.forget(&account);
-        drop(fence);
-        if !done? {
-            return Err(Denied::Over);
-        }
-        let account = self.store.account(account.id).await?.ok_or(Denied::Over)?;
-        Ok((self.owner(&account, pending.from), codes))
-    }
-
-    /// A login and its one-time code on the set-up page.
-    pub async fn begin_set_up(&self, login: &str, code: &str, from: IpAddr) -> Result<SettingUp, Denied> {
-        let asked = Instant::now();
-        let outcome = self.try_begin_set_up(login, code, from).await;
-        self.at_deadline(asked, outcome).await
-    }
-
-    async fn try_begin_set_up(&self, login: &str, code: &str, from: IpAddr) -> Result<SettingUp, Denied> {
-        let login = Login::from_client(login, &self.site.domain).map_err(|_| Denied::Refused)?;
-        let code = RecoveryCode::parse(code).ok_or(Denied::Refused)?;
-        let account = self.store.account_by_login(&login).await?;
-        let id = account.as_ref().map_or_else(|| self.keys.nobody(&login), |account| account.id);
-        let now = self.clock.now();
-        let tag = self.keys.guess(id, code.grouped().expose());
-        let guess = self.code_guesses.ask(id, from, tag, now).map_err(held)?;
-        let digest = self.keys.set_up_code(id, &code);
-        match self.store.set_up_is_open(id, &digest, now).await {
-            Ok(true) => guess.succeeded(),
-            Ok(false) => return Err(Denied::Refused),
-            Err(error) => {
-                guess.withdraw();
-                return Err(error.into());
-            }
-        }
-        let account = account.ok_or(Denied::Refused)?;
-        Ok(SettingUp { account, digest, from })
-    }
-
-    /// A second factor for the account that is being set up.
-    pub fn propose_for_set_up(&self, setting_up: &SettingUp) -> Proposal {
-        self.propose(&setting_up.account.login)
-    }
-
-    /// Sets the factors; the set-up code is spent. The recovery codes are shown once.
-    pub async fn set_up(
-        &self,
-        setting_up: &SettingUp,
-        new_primary: &Secret,
-        proposal: &Proposal,
-        code: &str,
-    ) -> Result<(Owner, Vec<Secret>), Denied> {
-        let account = &setting_up.account;
-        primary::check(new_primary, &account.login)?;
-        let second_factor = self.second_factor(account.id, proposal, code)?;
-        let primary = self.hash(new_primary).await?;
-        let (codes, recovery) = self.recovery_codes(account.id);
-        let factors = Factors { primary, second_factor, recovery };
-        let mandate = Mandate { account: account.id, actor: Actor::Owner { from: setting_up.from } };
-        let entry = mandate.entry(self.clock.now(), Event::AccountSetUp);
-        let fence = self.registry.fence(account.id, Around::Account);
-        let done = self.store.set_up(account.id, &setting_up.digest, &factors, &entry).await;
-        self.cache.forget(account);
-        drop(fence);
-        if !done? {
-            return Err(Denied::Over);
-        }
-        self.primary_guesses.forget(account.id);
-        let account = self.store.account(account.id).await?.ok_or(Denied::Over)?;
-        Ok((self.owner(&account, setting_up.from), codes))
-    }
-
     /// Replaces the primary password. All app passwords are revoked and their
     /// sessions over when this returns; the owner goes on with the new `Owner`.
     pub async fn change_primary(
@@ -353,14 +234,13 @@ impl Keeper {
         primary::check(new, &account.login)?;
         let primary = self.hash(new).await?;
         let entry = mandate.entry(self.clock.now(), Event::PrimaryPasswordChanged);
-        let fence = self.registry.fence(account.id, Around::Account);
-        let done = self.store.change_primary(account.id, &primary, &entry).await;
-        self.cache.forget(&account);
-        drop(fence);
-        done?.ok_or(Denied::Over)?;
+        // What was wrong may be the right one from now on.
         self.primary_guesses.forget(account.id);
-        let account = self.store.account(account.id).await?.ok_or(Denied::Over)?;
-        Ok(Owner { epoch: account.epoch, ..owner.clone() })
+        let id = account.id;
+        let change = async move |store: Arc<dyn Store>| store.change_primary(id, &primary, &entry).await;
+        let (revoked, _) = self.end(&account, Around::Account, change).await?;
+        revoked.ok_or(Denied::Over)?;
+        Ok(Owner { epoch: account.epoch + 1, ..owner.clone() })
     }
 
     /// New recovery codes; the old ones are void. Shown once.
@@ -373,7 +253,7 @@ impl Keeper {
         }
     }
 
-    fn owner(&self, account: &Account, from: IpAddr) -> Owner {
+    pub(crate) fn owner(&self, account: &Account, from: IpAddr) -> Owner {
         Owner {
             account: account.id,
             login: account.login.clone(),
@@ -383,7 +263,7 @@ impl Keeper {
         }
     }
 
-    async fn pending_account(&self, pending: &Pending) -> Result<Account, Denied> {
+    pub(crate) async fn pending_account(&self, pending: &Pending) -> Result<Account, Denied> {
         if self.clock.now().since(pending.since) > PENDING {
             return Err(Denied::Over);
         }
@@ -395,7 +275,10 @@ impl Keeper {
     async fn spend_code(&self, account: &Account, code: &str, from: IpAddr, event: Event) -> Result<(), Denied> {
         let factor = account.second_factor.as_ref().ok_or(Denied::Refused)?;
         let now = self.clock.now();
-        let tag = self.keys.guess(account.id, code.trim());
+        // A code that was wrong a minute ago may be right now: it is remembered
+        // as wrong for its time only.
+        let step = now.as_secs() / 30;
+        let tag = self.keys.guess(account.id, &format!("{} at {step}", code.trim()));
         let guess = self.code_guesses.ask(account.id, from, tag, now).map_err(held)?;
         let mandate = Mandate { account: account.id, actor: Actor::Owner { from } };
         let seed = self.keys.unseal(account.id, &factor.seed)?;
@@ -404,37 +287,16 @@ impl Keeper {
         } else if let Some(code) = RecoveryCode::parse(code) {
             (Spent::RecoveryCode(self.keys.recovery_code(account.id, &code)), Event::RecoveryCodeUsed)
         } else {
+            guess.failed(now);
             return Err(Denied::Refused);
         };
-        match self.store.spend(account.id, spent, &mandate.entry(now, event)).await {
-            Ok(true) => {
-                guess.succeeded();
-                // The step that was accepted last is part of the cached account.
-                self.cache.forget(account);
-                Ok(())
-            }
-            Ok(false) => Err(Denied::Refused),
-            Err(error) => {
-                guess.withdraw();
-                Err(error.into())
-            }
+        if self.store.spend(account.id, spent, &mandate.entry(now, event)).await? {
+            guess.succeeded();
+            Ok(())
+        } else {
+            guess.failed(now);
+            Err(Denied::Refused)
         }
-    }
-
-    fn propose(&self, login: &Login) -> Proposal {
-        let seed = self.draw(Seed::random);
-        Proposal { uri: seed.uri(login, &self.site.issuer), typed: seed.typed(), seed }
-    }
-
-    fn second_factor(&self, account: AccountId, proposal: &Proposal, code: &str) -> Result<SecondFactor, Denied> {
-        let step = proposal.seed.step_of(code, self.clock.now(), 0).ok_or(Denied::Refused)?;
-        let seed = self.draw(|rng| self.keys.seal(account, &proposal.seed, rng));
-        Ok(SecondFactor { seed, last_step: step })
-    }
-
-    pub(crate) fn recovery_codes(&self, account: AccountId) -> (Vec<Secret>, Vec<Digest>) {
-        let codes = self.draw(|rng| (0..RECOVERY_CODES).map(|_| RecoveryCode::random(rng)).collect::<Vec<_>>());
-        codes.iter().map(|code| (code.grouped(), self.keys.recovery_code(account, code))).unzip()
     }
 
     pub(crate) async fn hash(&self, secret: &Secret) -> Result<authority::PrimaryHash, Busy> {
@@ -447,7 +309,7 @@ impl Keeper {
     }
 
     /// Refusals wait; what worked, and what says nothing about a secret, does not.
-    async fn at_deadline<T>(&self, asked: Instant, outcome: Result<T, Denied>) -> Result<T, Denied> {
+    pub(crate) async fn at_deadline<T>(&self, asked: Instant, outcome: Result<T, Denied>) -> Result<T, Denied> {
         if matches!(outcome, Err(Denied::Refused | Denied::Throttled)) {
             tokio::time::sleep_until(asked + DEADLINE + self.jitter()).await;
         }
@@ -455,7 +317,7 @@ impl Keeper {
     }
 }
 
-fn held(held: Held) -> Denied {
+pub(crate) fn held(held: Held) -> Denied {
     match held {
         Held::KnownWrong => Denied::Refused,
         Held::Wait => Denied::Throttled,

@@ -192,15 +192,14 @@ impl Keeper {
             Some(hash) => self.hashing.verify(secret, hash).await,
             None => self.hashing.hash(secret, [0; 16]).await.map(|_| false),
         };
-        match matches {
-            Ok(true) => {
+        match matches? {
+            true => {
                 guess.succeeded();
                 Ok(PrimaryCheck::Matches)
             }
-            Ok(false) => Ok(PrimaryCheck::Differs),
-            Err(busy) => {
-                guess.withdraw();
-                Err(busy)
+            false => {
+                guess.failed(self.clock.now());
+                Ok(PrimaryCheck::Differs)
             }
         }
     }
@@ -248,6 +247,7 @@ impl Keeper {
                 }
             }
             Effect::Use(id) => self.journal.used(id, door, from, at),
+            // Who still uses it is asked once the cutoff is announced and measured.
             Effect::PrimaryUse => {}
         }
         Ok(Ok(()))

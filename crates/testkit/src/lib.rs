@@ -20,5 +20,5 @@ mod seeded;
 
 pub use clock::FixedClock;
 pub use fixtures::{account, app_password, by_admin, digest, login, new_account, second_factor, used};
-pub use memory::{Hold, LookUp, MemoryStore};
+pub use memory::{Call, Hold, MemoryStore};
 pub use seeded::Seeded;

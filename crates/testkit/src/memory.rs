@@ -23,7 +23,7 @@ pub struct MemoryStore(Arc<Mutex<Kept>>);
 #[derive(Debug)]
 struct Kept {
     available: bool,
-    hold: Option<(LookUp, Arc<Hold>)>,
+    hold: Option<(Call, Arc<Hold>)>,
     key: AuditKey,
     lines: Vec<SealedEntry>,
     newest: Option<Timestamp>,
@@ -32,27 +32,30 @@ struct Kept {
     refused: Vec<Refused>,
 }
 
-/// What a sign-in looks up.
+/// A call that can be held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LookUp {
+pub enum Call {
     /// The account of a login.
     Account,
     /// The app password of a digest.
     AppPassword,
+    /// The revocation of one: it is done by then, and not answered.
+    Revocation,
 }
 
-/// A look-up that has read and does not answer yet: whatever happens meanwhile,
-/// it will answer what was so when it read.
+/// A call that has done its work and does not answer yet: a look-up that will
+/// answer what was so when it read, a change that is committed and not yet known
+/// to whoever asked for it.
 #[derive(Debug, Default)]
 pub struct Hold {
-    read: Notify,
+    done: Notify,
     answer: Notify,
 }
 
 impl Hold {
-    /// Returns once the look-up has read.
-    pub async fn has_read(&self) {
-        self.read.notified().await;
+    /// Returns once the work is done.
+    pub async fn is_done(&self) {
+        self.done.notified().await;
     }
 
     /// Lets it answer.
@@ -90,18 +93,18 @@ impl MemoryStore {
         })))
     }
 
-    /// Holds the next look-up of this kind between reading and answering.
+    /// Holds the next call of this kind between its work and its answer.
     #[must_use]
-    pub fn hold_next(&self, look_up: LookUp) -> Arc<Hold> {
+    pub fn hold_next(&self, call: Call) -> Arc<Hold> {
         let hold = Arc::new(Hold::default());
-        self.lock().hold = Some((look_up, hold.clone()));
+        self.lock().hold = Some((call, hold.clone()));
         hold
     }
 
-    async fn held(&self, look_up: LookUp) {
-        let hold = self.lock().hold.take_if(|(of, _)| *of == look_up);
+    async fn held(&self, call: Call) {
+        let hold = self.lock().hold.take_if(|(of, _)| *of == call);
         if let Some((_, hold)) = hold {
-            hold.read.notify_one();
+            hold.done.notify_one();
             hold.answer.notified().await;
         }
     }
@@ -203,7 +206,7 @@ impl Store for MemoryStore {
             let mut accounts = kept.accounts.values().map(|held| &held.account);
             accounts.find(|account| account.login == *login || account.aliases.contains(login)).cloned()
         };
-        self.held(LookUp::Account).await;
+        self.held(Call::Account).await;
         Ok(read)
     }
 
@@ -213,7 +216,7 @@ impl Store for MemoryStore {
 
     async fn app_password_by_digest(&self, digest: &Digest) -> Stored<Option<AppPassword>> {
         let read = self.kept()?.passwords.iter().find(|one| one.digest == *digest).map(|one| one.password.clone());
-        self.held(LookUp::AppPassword).await;
+        self.held(Call::AppPassword).await;
         Ok(read)
     }
 
@@ -384,15 +387,19 @@ impl Store for MemoryStore {
     }
 
     async fn revoke(&self, account: AccountId, id: AppPasswordId, entry: &Entry) -> Stored<bool> {
-        let mut kept = self.kept()?;
-        match kept.password(id) {
-            Some(Password { password, .. }) if password.account == account && password.revoked.is_none() => {
-                password.revoked = Some(entry.at);
-                kept.append(entry);
-                Ok(true)
+        let revoked = {
+            let mut kept = self.kept()?;
+            match kept.password(id) {
+                Some(Password { password, .. }) if password.account == account && password.revoked.is_none() => {
+                    password.revoked = Some(entry.at);
+                    kept.append(entry);
+                    true
+                }
+                _ => false,
             }
-            _ => Ok(false),
-        }
+        };
+        self.held(Call::Revocation).await;
+        Ok(revoked)
     }
 
     async fn revoke_all(&self, account: AccountId, entry: &Entry) -> Stored<Vec<AppPasswordId>> {

@@ -52,6 +52,68 @@ async fn an_app_password_never_opens_the_portal() {
     assert!(matches!(world.keeper.begin_sign_in(ALICE, &issued.secret, home()).await, Err(Denied::Refused)));
 }
 
+/// A double click: the browser gives the first request up and sends another. The
+/// right password must not become a wrong one by that.
+#[tokio::test(start_paused = true)]
+async fn the_right_password_sent_twice_is_right() {
+    let world = World::new().await;
+    world.account(ALICE).await;
+    let right = secret(PRIMARY);
+    {
+        let given_up = world.keeper.begin_sign_in(ALICE, &right, home());
+        tokio::pin!(given_up);
+        let polled = std::future::poll_fn(|cx| std::task::Poll::Ready(given_up.as_mut().poll(cx))).await;
+        assert!(polled.is_pending(), "it is being hashed");
+    }
+    let (one, other) = tokio::join!(
+        world.keeper.begin_sign_in(ALICE, &right, home()),
+        world.keeper.begin_sign_in(ALICE, &right, home())
+    );
+    one.unwrap();
+    other.unwrap();
+}
+
+/// Whoever hangs up before the refusal has guessed all the same.
+#[tokio::test(start_paused = true)]
+async fn hanging_up_before_the_answer_does_not_make_a_guess_free() {
+    let world = World::new().await;
+    world.account(ALICE).await;
+    for n in 0..10 {
+        let guess = secret(&format!("a guess, number {n}"));
+        // The hash is done by then, and the answer, at the deadline, is not given.
+        let asked = world.keeper.begin_sign_in(ALICE, &guess, home());
+        assert!(tokio::time::timeout(Duration::from_millis(900), asked).await.is_err());
+    }
+    let next = world.keeper.begin_sign_in(ALICE, &secret("a guess, number 11"), home()).await;
+    assert!(matches!(next, Err(Denied::Throttled)), "{next:?}");
+}
+
+/// A code that was too early is right when its time has come.
+#[tokio::test(start_paused = true)]
+async fn a_code_that_was_too_early_works_in_its_time() {
+    let world = World::new().await;
+    let uri = world.add(ALICE, true).await.totp_uri.unwrap();
+    let pending = world.keeper.begin_sign_in(ALICE, &secret(PRIMARY), home()).await.unwrap();
+    let early = code(uri.expose(), world.keeper.now().plus(Duration::from_secs(60)));
+    assert!(matches!(world.keeper.finish_sign_in(&pending, &early).await, Err(Denied::Refused)));
+    world.advance(Duration::from_secs(60));
+    world.keeper.finish_sign_in(&pending, &early).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_suspended_account_cannot_be_set_up() {
+    let world = World::new().await;
+    let login = Login::parse(ALICE).unwrap();
+    let request = AddAccount { login: login.clone(), aliases: vec![], primary: None, totp: false };
+    let offer = world.keeper.add_account(0, request).await.unwrap().set_up.unwrap();
+    let (account, mandate) = world.keeper.administer(0, &login).await.unwrap();
+    world.keeper.set_standing(&account, &mandate, Standing::Suspended).await.unwrap();
+    let suspended = world.keeper.begin_set_up(ALICE, offer.code.expose(), home()).await;
+    assert!(matches!(suspended, Err(Denied::Refused)), "{suspended:?}");
+    world.keeper.set_standing(&account, &mandate, Standing::Active).await.unwrap();
+    world.keeper.begin_set_up(ALICE, offer.code.expose(), home()).await.unwrap();
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_portal_does_not_tell_who_has_an_account() {
     let world = World::new().await;

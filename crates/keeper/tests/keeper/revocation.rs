@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use crate::world::{World, dav, imap, request};
 use authority::{Secret, Standing};
 use keeper::{Fenced, Holder, LiveSession, SignIn};
-use testkit::LookUp;
+use testkit::Call;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const ALICE: &str = "alice@example.org";
@@ -152,12 +152,12 @@ async fn what_was_read_before_a_revocation_admits_nobody_after_it() {
     let issued = Arc::new(world.password(&mandate, "mail").await);
     // In use: a first use would be turned away by the store itself.
     drop(session(&world, &issued.secret).await);
-    let hold = world.store.hold_next(LookUp::AppPassword);
+    let hold = world.store.hold_next(Call::AppPassword);
     let signing_in = tokio::spawn({
         let (world, issued) = (world.clone(), issued.clone());
         async move { world.sign_in(ALICE, issued.secret.expose(), &imap()).await }
     });
-    hold.has_read().await;
+    hold.is_done().await;
     assert_eq!(world.keeper.revoke(&mandate, issued.password.id).await.unwrap(), Some(0));
     hold.answer();
     let answer = signing_in.await.unwrap();
@@ -173,16 +173,45 @@ async fn what_was_read_before_a_change_is_not_kept_after_it() {
     let world = Arc::new(World::new().await);
     let (account, mandate) = world.account(ALICE).await;
     let issued = Arc::new(world.password(&mandate, "mail").await);
-    let hold = world.store.hold_next(LookUp::Account);
+    let hold = world.store.hold_next(Call::Account);
     let signing_in = tokio::spawn({
         let (world, issued) = (world.clone(), issued.clone());
         async move { world.sign_in(ALICE, issued.secret.expose(), &imap()).await }
     });
-    hold.has_read().await;
+    hold.is_done().await;
     world.keeper.set_standing(&account, &mandate, Standing::Suspended).await.unwrap();
     hold.answer();
     assert!(matches!(signing_in.await.unwrap(), SignIn::Refused(_)));
     assert!(matches!(world.sign_in(ALICE, issued.secret.expose(), &imap()).await, SignIn::Refused(_)));
+}
+
+/// A browser that closes while its revocation is being committed: nobody waits
+/// for the answer, and the password is dead all the same, also to the cache.
+#[tokio::test(start_paused = true)]
+async fn a_revocation_that_nobody_waits_for_is_a_revocation() {
+    let world = Arc::new(World::new().await);
+    let (_, mandate) = world.account(ALICE).await;
+    let issued = world.password(&mandate, "mail").await;
+    drop(session(&world, &issued.secret).await);
+    let live = session(&world, &issued.secret).await;
+    let hold = world.store.hold_next(Call::Revocation);
+    let revoking = tokio::spawn({
+        let (keeper, mandate, id) = (world.keeper.clone(), mandate.clone(), issued.password.id);
+        async move { keeper.revoke(&mandate, id).await }
+    });
+    hold.is_done().await;
+    revoking.abort();
+    assert!(revoking.await.unwrap_err().is_cancelled());
+    hold.answer();
+    assert!(!live.is_open());
+    let answer = loop {
+        match world.sign_in(ALICE, issued.secret.expose(), &imap()).await {
+            // The fence stands until all is done.
+            SignIn::Unavailable => tokio::task::yield_now().await,
+            answer => break answer,
+        }
+    };
+    assert!(matches!(answer, SignIn::Refused(_)), "{answer:?}");
 }
 
 /// Sign-ins and a revocation at once, on many threads, many times: when the

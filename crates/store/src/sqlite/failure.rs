@@ -35,7 +35,7 @@ impl From<rusqlite::Error> for Failure {
         let remedy = match code {
             ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => return Self::corrupt("postern.db", error),
             ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => {
-                "another program holds the database: end it, and copy a running site with `postern backup` only"
+                "another program holds the database: end it, and stop Postern before its data folder is copied"
             }
             ErrorCode::DiskFull => "the disk is full: make room on it",
             ErrorCode::ReadOnly => "it must be writable: check the owner of the data folder and how it is mounted",

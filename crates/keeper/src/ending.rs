@@ -1,0 +1,44 @@
+//! Changes that end what somebody has: raise the fence, commit, make the cache
+//! forget, lower the fence, in this order, and to the end.
+
+use std::{future::Future, sync::Arc};
+
+use authority::Account;
+
+use crate::{Keeper, Store, StoreError, Stored, live_session::Around};
+
+impl Keeper {
+    /// Makes one such change; returns what the store said and how many sessions
+    /// were closed. When it returns, nothing is admitted or relayed any more
+    /// that stood on what was changed.
+    ///
+    /// It runs in a task of its own: a caller that goes away, a browser that
+    /// closes, must not leave behind a change that is committed and that the
+    /// cache still knows nothing of.
+    pub(crate) async fn end<T, W>(
+        &self,
+        account: &Account,
+        around: Around,
+        change: impl FnOnce(Arc<dyn Store>) -> W,
+    ) -> Stored<(T, usize)>
+    where
+        T: Send + 'static,
+        W: Future<Output = Stored<T>> + Send + 'static,
+    {
+        let (registry, cache, account) = (self.registry.clone(), self.cache.clone(), account.clone());
+        let change = change(self.store.clone());
+        let ending = tokio::spawn(async move {
+            let fence = registry.fence(account.id, around);
+            let changed = change.await;
+            cache.forget(&account);
+            changed.map(|changed| (changed, fence.closed))
+        });
+        ending.await.unwrap_or_else(|interrupted| Err(interrupted_change(&interrupted)))
+    }
+}
+
+fn interrupted_change(why: &tokio::task::JoinError) -> StoreError {
+    StoreError::Unavailable(
+        format!("the change was interrupted ({why}): look whether it was made, then try again").into(),
+    )
+}

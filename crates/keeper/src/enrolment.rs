@@ -1,0 +1,142 @@
+//! Choosing factors: an owner's first ones, with a one-time code, and a second
+//! factor for an account that has none yet.
+
+use std::{net::IpAddr, sync::Arc};
+
+use authority::{
+    Account, AccountId, Actor, Event, Login, RecoveryCode, SecondFactor, Secret, Seed, Standing, primary,
+    second_factor::RECOVERY_CODES,
+};
+use tokio::time::Instant;
+
+use crate::{Denied, Digest, Factors, Keeper, Mandate, Owner, Pending, Store, live_session::Around, owner::held};
+
+/// Came with a set-up code: may choose all factors, once.
+#[derive(Debug)]
+pub struct SettingUp {
+    account: Account,
+    digest: Digest,
+    from: IpAddr,
+}
+
+impl SettingUp {
+    /// Whose account it is.
+    pub fn login(&self) -> &Login {
+        &self.account.login
+    }
+}
+
+/// A seed that is offered and not in force yet.
+#[derive(Debug)]
+pub struct Proposal {
+    seed: Seed,
+    /// For the QR code.
+    pub uri: Secret,
+    /// For typing.
+    pub typed: Secret,
+}
+
+impl Keeper {
+    /// Offers a second factor to an account that has none yet.
+    pub async fn propose_second_factor(&self, pending: &Pending) -> Result<Proposal, Denied> {
+        let account = self.pending_account(pending).await?;
+        Ok(self.propose(&account.login))
+    }
+
+    /// Puts the proposed second factor in force, once a code shows that the app
+    /// has it. The recovery codes are shown once.
+    pub async fn enrol(
+        &self,
+        pending: &Pending,
+        proposal: &Proposal,
+        code: &str,
+    ) -> Result<(Owner, Vec<Secret>), Denied> {
+        let account = self.pending_account(pending).await?;
+        let second_factor = self.second_factor(account.id, proposal, code)?;
+        let (codes, digests) = self.recovery_codes(account.id);
+        let mandate = Mandate { account: account.id, actor: Actor::Owner { from: pending.from } };
+        let entry = mandate.entry(self.clock.now(), Event::SecondFactorEnrolled);
+        // From now on the cutoff applies to this account: what its primary
+        // password has opened at a door while observing is over.
+        let id = account.id;
+        let enrol = async move |store: Arc<dyn Store>| store.enrol(id, &second_factor, &digests, &entry).await;
+        let (enrolled, _) = self.end(&account, Around::Account, enrol).await?;
+        if enrolled { Ok((self.next_owner(&account, pending.from), codes)) } else { Err(Denied::Over) }
+    }
+
+    /// A login and its one-time code on the set-up page.
+    pub async fn begin_set_up(&self, login: &str, code: &str, from: IpAddr) -> Result<SettingUp, Denied> {
+        let asked = Instant::now();
+        let outcome = self.try_begin_set_up(login, code, from).await;
+        self.at_deadline(asked, outcome).await
+    }
+
+    async fn try_begin_set_up(&self, login: &str, code: &str, from: IpAddr) -> Result<SettingUp, Denied> {
+        let login = Login::from_client(login, &self.site.domain).map_err(|_| Denied::Refused)?;
+        let code = RecoveryCode::parse(code).ok_or(Denied::Refused)?;
+        let account = self.store.account_by_login(&login).await?;
+        let id = account.as_ref().map_or_else(|| self.keys.nobody(&login), |account| account.id);
+        let now = self.clock.now();
+        let tag = self.keys.guess(id, code.grouped().expose());
+        let guess = self.code_guesses.ask(id, from, tag, now).map_err(held)?;
+        let digest = self.keys.set_up_code(id, &code);
+        if !self.store.set_up_is_open(id, &digest, now).await? {
+            guess.failed(now);
+            return Err(Denied::Refused);
+        }
+        guess.succeeded();
+        let account = account.filter(|account| account.standing == Standing::Active).ok_or(Denied::Refused)?;
+        Ok(SettingUp { account, digest, from })
+    }
+
+    /// A second factor for the account that is being set up.
+    pub fn propose_for_set_up(&self, setting_up: &SettingUp) -> Proposal {
+        self.propose(&setting_up.account.login)
+    }
+
+    /// Sets the factors; the set-up code is spent. The recovery codes are shown once.
+    pub async fn set_up(
+        &self,
+        setting_up: &SettingUp,
+        new_primary: &Secret,
+        proposal: &Proposal,
+        code: &str,
+    ) -> Result<(Owner, Vec<Secret>), Denied> {
+        let account = &setting_up.account;
+        primary::check(new_primary, &account.login)?;
+        let second_factor = self.second_factor(account.id, proposal, code)?;
+        let primary = self.hash(new_primary).await?;
+        let (codes, recovery) = self.recovery_codes(account.id);
+        let factors = Factors { primary, second_factor, recovery };
+        let mandate = Mandate { account: account.id, actor: Actor::Owner { from: setting_up.from } };
+        let entry = mandate.entry(self.clock.now(), Event::AccountSetUp);
+        // What was wrong may be the right one from now on.
+        self.primary_guesses.forget(account.id);
+        let (id, digest) = (account.id, setting_up.digest);
+        let set_up = async move |store: Arc<dyn Store>| store.set_up(id, &digest, &factors, &entry).await;
+        let (done, _) = self.end(account, Around::Account, set_up).await?;
+        if done { Ok((self.next_owner(account, setting_up.from), codes)) } else { Err(Denied::Over) }
+    }
+
+    fn propose(&self, login: &Login) -> Proposal {
+        let seed = self.draw(Seed::random);
+        Proposal { uri: seed.uri(login, &self.site.issuer), typed: seed.typed(), seed }
+    }
+
+    fn second_factor(&self, account: AccountId, proposal: &Proposal, code: &str) -> Result<SecondFactor, Denied> {
+        let step = proposal.seed.step_of(code, self.clock.now(), 0).ok_or(Denied::Refused)?;
+        let seed = self.draw(|rng| self.keys.seal(account, &proposal.seed, rng));
+        Ok(SecondFactor { seed, last_step: step })
+    }
+
+    pub(crate) fn recovery_codes(&self, account: AccountId) -> (Vec<Secret>, Vec<Digest>) {
+        let codes = self.draw(|rng| (0..RECOVERY_CODES).map(|_| RecoveryCode::random(rng)).collect::<Vec<_>>());
+        codes.iter().map(|code| (code.grouped(), self.keys.recovery_code(account, code))).unzip()
+    }
+
+    /// The owner once this change of factors is made: the epoch has moved on by
+    /// one. If something else moved it as well, the owner signs in again.
+    fn next_owner(&self, account: &Account, from: IpAddr) -> Owner {
+        self.owner(&Account { epoch: account.epoch + 1, ..account.clone() }, from)
+    }
+}
