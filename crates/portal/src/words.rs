@@ -130,7 +130,7 @@ pub(crate) fn sentence(error: &impl ToString) -> String {
     text
 }
 
-/// "2 sessions were" and "1 session was".
+/// " 2 open connections were cut off."; nothing where there were none.
 pub(crate) fn sessions_ended(count: usize) -> String {
     match count {
         0 => String::new(),

@@ -15,7 +15,7 @@ use super::{
 use crate::{DoorHelp, Shared, csrf::Sent, time::Moment, turned::Turned, words};
 
 /// A row for each door that a password opens.
-#[derive(Template)]
+#[derive(Default, Template)]
 #[template(path = "doors.html")]
 pub(super) struct Doors {
     doors: Vec<DoorRow>,
