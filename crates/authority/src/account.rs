@@ -13,8 +13,8 @@ pub struct Account {
     pub aliases: Vec<Login>,
     /// Whether it may be used at all.
     pub standing: Standing,
-    /// The PHC string of its primary password; none until its owner has set one.
-    pub primary: Option<PrimaryHash>,
+    /// Its primary password; none until its owner has set one.
+    pub primary: Option<Primary>,
     /// Its second factor; while there is none, app passwords are suspended.
     pub second_factor: Option<SecondFactor>,
     /// When it was made.
@@ -31,6 +31,24 @@ pub enum Standing {
     Active,
     /// An administrator has stopped it; everything of it is kept.
     Suspended,
+}
+
+/// Who has chosen a factor, and so has seen it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChosenBy {
+    /// The owner, and nobody else.
+    Owner,
+    /// An administrator, when the account was made. The owner is asked to choose anew.
+    Administrator,
+}
+
+/// What is kept of a primary password.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Primary {
+    /// To check it against.
+    pub hash: PrimaryHash,
+    /// Who has seen it.
+    pub chosen_by: ChosenBy,
 }
 
 /// An Argon2id hash in PHC form. Opaque here: the keeper computes it.
@@ -62,4 +80,6 @@ pub struct SecondFactor {
     pub seed: SealedSeed,
     /// The newest step that was accepted: it and all before are spent (RFC 6238, 5.2).
     pub last_step: u64,
+    /// Who has seen the seed.
+    pub chosen_by: ChosenBy,
 }

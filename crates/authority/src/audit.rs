@@ -77,6 +77,8 @@ pub enum Event {
     SessionsEnded {
         count: usize,
     },
+    /// By its owner, with the old one at hand.
+    SecondFactorReplaced,
 }
 
 /// Who chose the factors of a new account.

@@ -32,7 +32,7 @@ mod sign_in;
 pub mod throttle;
 mod time;
 
-pub use account::{Account, PrimaryHash, SecondFactor, Standing};
+pub use account::{Account, ChosenBy, Primary, PrimaryHash, SecondFactor, Standing};
 pub use app_password::{
     AppName, AppPassword, AppPasswordRequest, AppPasswordRules, CannotIssue, Label, LockMode, NotAName, State, Use,
 };

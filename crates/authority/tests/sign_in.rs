@@ -5,9 +5,9 @@
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use authority::{
-    Account, AccountId, AppName, AppPassword, AppPasswordId, Asking, Credential, Cutoff, Door, Effect, Facts, Label,
-    LockMode, Login, Otherwise, Plan, PrimaryCheck, PrimaryHash, Protocol, Reason, SealedSeed, SecondFactor, Secret,
-    Standing, State, Timestamp, Verdict, decide, judge, plan,
+    Account, AccountId, AppName, AppPassword, AppPasswordId, Asking, ChosenBy, Credential, Cutoff, Door, Effect, Facts,
+    Label, LockMode, Login, Otherwise, Plan, Primary, PrimaryCheck, PrimaryHash, Protocol, Reason, SealedSeed,
+    SecondFactor, Secret, Standing, State, Timestamp, Verdict, decide, judge, plan,
 };
 
 const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
@@ -20,8 +20,12 @@ fn account() -> Account {
         login: Login::parse("alice@example.org").unwrap(),
         aliases: vec![],
         standing: Standing::Active,
-        primary: Some(PrimaryHash::new("$argon2id$")),
-        second_factor: Some(SecondFactor { seed: SealedSeed(Box::default()), last_step: 0 }),
+        primary: Some(Primary { hash: PrimaryHash::new("$argon2id$"), chosen_by: ChosenBy::Owner }),
+        second_factor: Some(SecondFactor {
+            seed: SealedSeed(Box::default()),
+            last_step: 0,
+            chosen_by: ChosenBy::Owner,
+        }),
         created: NOW,
         epoch: 0,
     }

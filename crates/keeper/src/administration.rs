@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use authority::{
-    Account, AccountId, Actor, Entry, Event, Login, RecoveryCode, SealedEntry, SecondFactor, Secret, Seed, Standing,
-    Timestamp, UnfitPrimary,
+    Account, AccountId, Actor, ChosenBy, Entry, Event, Login, Primary, RecoveryCode, SealedEntry, SecondFactor, Secret,
+    Seed, Standing, Timestamp, UnfitPrimary,
     audit::{Broken, FactorsBy, Seal, Verifier},
     primary,
 };
@@ -128,13 +128,15 @@ impl Keeper {
             primary::check(secret, &login)?;
         }
         let hash = match &primary {
-            Some(secret) => Some(self.hash(secret).await?),
+            Some(secret) => Some(Primary { hash: self.hash(secret).await?, chosen_by: ChosenBy::Administrator }),
             None => None,
         };
         let seed = totp.then(|| self.draw(Seed::random));
-        let second_factor = seed
-            .as_ref()
-            .map(|seed| SecondFactor { seed: self.draw(|rng| self.keys.seal(id, seed, rng)), last_step: 0 });
+        let second_factor = seed.as_ref().map(|seed| SecondFactor {
+            seed: self.draw(|rng| self.keys.seal(id, seed, rng)),
+            last_step: 0,
+            chosen_by: ChosenBy::Administrator,
+        });
         let (recovery_codes, recovery) = if totp { self.recovery_codes(id) } else { Default::default() };
         let (factors, set_up) = match primary {
             Some(_) => (FactorsBy::Administrator, None),

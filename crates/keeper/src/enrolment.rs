@@ -4,12 +4,14 @@
 use std::{net::IpAddr, sync::Arc};
 
 use authority::{
-    Account, AccountId, Actor, Event, Login, RecoveryCode, SecondFactor, Secret, Seed, Standing, primary,
-    second_factor::RECOVERY_CODES,
+    Account, AccountId, Actor, ChosenBy, Event, Login, Primary, RecoveryCode, SecondFactor, Secret, Seed, Standing,
+    primary, second_factor::RECOVERY_CODES,
 };
 use tokio::time::Instant;
 
-use crate::{Denied, Digest, Factors, Keeper, Mandate, Owner, Pending, Store, live_session::Around, owner::held};
+use crate::{
+    Denied, Digest, Factors, FreshMandate, Keeper, Mandate, Owner, Pending, Store, live_session::Around, owner::held,
+};
 
 /// Came with a set-up code: may choose all factors, once.
 #[derive(Debug)]
@@ -64,6 +66,36 @@ impl Keeper {
         if enrolled { Ok((self.next_owner(&account, pending.from), codes)) } else { Err(Denied::Over) }
     }
 
+    /// Offers a second factor in the place of the one that is there, which stays
+    /// in force until [`Keeper::replace_second_factor`].
+    pub fn propose_another(&self, owner: &Owner, _: &FreshMandate) -> Proposal {
+        self.propose(owner.login())
+    }
+
+    /// Puts the proposed second factor in the place of the one that is there,
+    /// once a code shows that the app has it. The old one, its recovery codes
+    /// and whoever is signed in with them are out; app passwords go on.
+    pub async fn replace_second_factor(
+        &self,
+        owner: &Owner,
+        mandate: &FreshMandate,
+        proposal: &Proposal,
+        code: &str,
+    ) -> Result<(Owner, Vec<Secret>), Denied> {
+        let account = self.confirm(owner).await?;
+        if mandate.account != account.id {
+            return Err(Denied::Over);
+        }
+        let second_factor = self.second_factor(account.id, proposal, code)?;
+        let (codes, digests) = self.recovery_codes(account.id);
+        let entry = mandate.entry(self.clock.now(), Event::SecondFactorReplaced);
+        // No fence: what is admitted at the doors does not stand on which one it is.
+        match self.store.replace_second_factor(account.id, account.epoch, &second_factor, &digests, &entry).await? {
+            true => Ok((self.next_owner(&account, owner.from), codes)),
+            false => Err(Denied::Over),
+        }
+    }
+
     /// A login and its one-time code on the set-up page.
     pub async fn begin_set_up(&self, login: &str, code: &str, from: IpAddr) -> Result<SettingUp, Denied> {
         let asked = Instant::now();
@@ -105,7 +137,7 @@ impl Keeper {
         let account = &setting_up.account;
         primary::check(new_primary, &account.login)?;
         let second_factor = self.second_factor(account.id, proposal, code)?;
-        let primary = self.hash(new_primary).await?;
+        let primary = Primary { hash: self.hash(new_primary).await?, chosen_by: ChosenBy::Owner };
         let (codes, recovery) = self.recovery_codes(account.id);
         let factors = Factors { primary, second_factor, recovery };
         let mandate = Mandate { account: account.id, actor: Actor::Owner { from: setting_up.from } };
@@ -126,7 +158,7 @@ impl Keeper {
     fn second_factor(&self, account: AccountId, proposal: &Proposal, code: &str) -> Result<SecondFactor, Denied> {
         let step = proposal.seed.step_of(code, self.clock.now(), 0).ok_or(Denied::Refused)?;
         let seed = self.draw(|rng| self.keys.seal(account, &proposal.seed, rng));
-        Ok(SecondFactor { seed, last_step: step })
+        Ok(SecondFactor { seed, last_step: step, chosen_by: ChosenBy::Owner })
     }
 
     pub(crate) fn recovery_codes(&self, account: AccountId) -> (Vec<Secret>, Vec<Digest>) {

@@ -7,8 +7,8 @@
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use authority::{
-    Account, AccountId, Actor, Entry, Event, Letters, Login, PrimaryCheck, RecoveryCode, Secret, Standing, Timestamp,
-    UnfitPrimary, primary,
+    Account, AccountId, Actor, ChosenBy, Entry, Event, Letters, Login, Primary, PrimaryCheck, RecoveryCode, Secret,
+    Standing, Timestamp, UnfitPrimary, primary,
 };
 use tokio::time::Instant;
 
@@ -88,7 +88,7 @@ pub struct Owner {
     account: AccountId,
     login: Login,
     epoch: u64,
-    from: IpAddr,
+    pub(crate) from: IpAddr,
     factor_shown: Timestamp,
 }
 
@@ -232,12 +232,12 @@ impl Keeper {
             PrimaryCheck::Throttled => return Err(Denied::Throttled),
         }
         primary::check(new, &account.login)?;
-        let primary = self.hash(new).await?;
+        let primary = Primary { hash: self.hash(new).await?, chosen_by: ChosenBy::Owner };
         let entry = mandate.entry(self.clock.now(), Event::PrimaryPasswordChanged);
         // What was wrong may be the right one from now on.
         self.primary_guesses.forget(account.id);
-        let id = account.id;
-        let change = async move |store: Arc<dyn Store>| store.change_primary(id, &primary, &entry).await;
+        let (id, epoch) = (account.id, account.epoch);
+        let change = async move |store: Arc<dyn Store>| store.change_primary(id, epoch, &primary, &entry).await;
         let (revoked, _) = self.end(&account, Around::Account, change).await?;
         revoked.ok_or(Denied::Over)?;
         Ok(Owner { epoch: account.epoch + 1, ..owner.clone() })

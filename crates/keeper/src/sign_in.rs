@@ -189,7 +189,7 @@ impl Keeper {
             Err(Held::Wait) => return Ok(PrimaryCheck::Throttled),
         };
         let matches = match account.and_then(|account| account.primary.as_ref()) {
-            Some(hash) => self.hashing.verify(secret, hash).await,
+            Some(primary) => self.hashing.verify(secret, &primary.hash).await,
             None => self.hashing.hash(secret, [0; 16]).await.map(|_| false),
         };
         match matches? {

@@ -10,8 +10,8 @@ use std::{net::IpAddr, sync::Arc};
 
 use async_trait::async_trait;
 use authority::{
-    Account, AccountId, AppPassword, AppPasswordId, Entry, Login, PrimaryHash, Reason, SealedEntry, SecondFactor,
-    Standing, Timestamp, Use,
+    Account, AccountId, AppPassword, AppPasswordId, Entry, Login, Primary, Reason, SealedEntry, SecondFactor, Standing,
+    Timestamp, Use,
 };
 
 /// A keyed hash under which a secret is stored and found.
@@ -77,7 +77,7 @@ pub enum Added {
 #[derive(Debug)]
 pub struct Factors {
     /// The primary password.
-    pub primary: PrimaryHash,
+    pub primary: Primary,
     /// The second factor.
     pub second_factor: SecondFactor,
     /// Digests of the recovery codes.
@@ -171,11 +171,14 @@ pub trait Store: Send + Sync + 'static {
     /// Suspends or resumes; the epoch moves on. False if it is so already, or gone.
     async fn set_standing(&self, id: AccountId, standing: Standing, entry: &Entry) -> Stored<bool>;
     /// Replaces the primary password; the epoch moves on; all living app
-    /// passwords are revoked, each with an entry, and returned. `None` if the account is gone.
+    /// passwords are revoked, each with an entry, and returned. `None` if the
+    /// account is gone, or not at this epoch any more: who signed in before a
+    /// reset must not choose a password after it.
     async fn change_primary(
         &self,
         id: AccountId,
-        primary: &PrimaryHash,
+        epoch: u64,
+        primary: &Primary,
         entry: &Entry,
     ) -> Stored<Option<Vec<AppPasswordId>>>;
     /// Takes all factors and set-up codes away, offers a new set-up; epoch and
@@ -191,6 +194,17 @@ pub trait Store: Send + Sync + 'static {
     async fn enrol(
         &self,
         id: AccountId,
+        second_factor: &SecondFactor,
+        recovery: &[Digest],
+        entry: &Entry,
+    ) -> Stored<bool>;
+    /// Puts another second factor, with recovery codes of its own, in the place
+    /// of the one that is there; the epoch moves on. False if there is none, and
+    /// as in [`Store::change_primary`].
+    async fn replace_second_factor(
+        &self,
+        id: AccountId,
+        epoch: u64,
         second_factor: &SecondFactor,
         recovery: &[Digest],
         entry: &Entry,

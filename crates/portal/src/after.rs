@@ -6,20 +6,28 @@ pub(crate) enum After {
     #[default]
     Security,
     Password,
+    SecondFactor,
     RecoveryCodes,
     AppPasswords,
     NewAppPassword,
 }
 
 impl After {
-    const ALL: [Self; 5] =
-        [Self::Security, Self::Password, Self::RecoveryCodes, Self::AppPasswords, Self::NewAppPassword];
+    const ALL: [Self; 6] = [
+        Self::Security,
+        Self::Password,
+        Self::SecondFactor,
+        Self::RecoveryCodes,
+        Self::AppPasswords,
+        Self::NewAppPassword,
+    ];
 
     /// The page itself.
     pub(crate) fn path(self) -> &'static str {
         match self {
             Self::Security => "/security",
             Self::Password => "/security/password",
+            Self::SecondFactor => "/security/second-factor",
             Self::RecoveryCodes => "/security/recovery-codes",
             Self::AppPasswords => "/security/app-passwords",
             Self::NewAppPassword => "/security/app-passwords/new",

@@ -47,6 +47,8 @@ struct Session {
     token: Token,
     since: Timestamp,
     seen: Timestamp,
+    /// A second factor that this owner may put in the place of the other.
+    proposed: Option<Arc<Proposal>>,
     /// What was done, to be told on the next page.
     notice: Option<String>,
     /// Forms that were sent, and what each made.
@@ -122,7 +124,8 @@ impl Sessions {
         let cookie = self.draw();
         let (key, token) = (hash(&cookie), Token::new(self.draw()));
         let seen = Seen { key, level: level.clone(), token: token.clone() };
-        let session = Session { level, token, since: now, seen: now, notice: None, forms: VecDeque::new() };
+        let session =
+            Session { level, token, since: now, seen: now, proposed: None, notice: None, forms: VecDeque::new() };
         let mut browsers = self.browsers();
         if let Some(before) = before {
             browsers.remove(&before.key);
@@ -140,6 +143,19 @@ impl Sessions {
         if let Some(session) = self.browsers().get_mut(&seen.key) {
             session.level = level;
         }
+    }
+
+    /// Keeps a second factor that was offered: it is shown, and comes into force,
+    /// by later requests.
+    pub(crate) fn propose(&self, seen: &Seen, proposal: Proposal) {
+        if let Some(session) = self.browsers().get_mut(&seen.key) {
+            session.proposed = Some(Arc::new(proposal));
+        }
+    }
+
+    /// The second factor that was offered last.
+    pub(crate) fn proposed(&self, seen: &Seen) -> Option<Arc<Proposal>> {
+        self.browsers().get(&seen.key)?.proposed.clone()
     }
 
     /// Tells the browser's next page what was done.

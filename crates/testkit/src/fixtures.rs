@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use authority::{
-    Account, AccountId, Actor, AppName, AppPassword, AppPasswordId, Entry, Event, Label, LockMode, Login, Networks,
-    PrimaryHash, SealedSeed, SecondFactor, Standing, Timestamp, Use,
+    Account, AccountId, Actor, AppName, AppPassword, AppPasswordId, ChosenBy, Entry, Event, Label, LockMode, Login,
+    Networks, Primary, PrimaryHash, SealedSeed, SecondFactor, Standing, Timestamp, Use,
 };
 use keeper::{Digest, NewAccount};
 
@@ -26,7 +26,7 @@ pub fn account(name: &str) -> Account {
         login: login(name),
         aliases: vec![],
         standing: Standing::Active,
-        primary: Some(PrimaryHash::new("$argon2id$v=19$m=64,t=1,p=1$c29tZXNhbHQ$aGFzaA")),
+        primary: Some(primary("$argon2id$v=19$m=64,t=1,p=1$c29tZXNhbHQ$aGFzaA")),
         second_factor: Some(second_factor(0)),
         created: THEN,
         epoch: 0,
@@ -38,9 +38,14 @@ pub fn new_account(account: Account) -> NewAccount {
     NewAccount { account, recovery: vec![], set_up: None }
 }
 
-/// A second factor of which all steps up to `last_step` are spent.
+/// A primary password with this hash, chosen by its owner.
+pub fn primary(phc: &str) -> Primary {
+    Primary { hash: PrimaryHash::new(phc), chosen_by: ChosenBy::Owner }
+}
+
+/// A second factor, chosen by its owner, of which all steps up to `last_step` are spent.
 pub fn second_factor(last_step: u64) -> SecondFactor {
-    SecondFactor { seed: SealedSeed(Box::new([0x5e; 60])), last_step }
+    SecondFactor { seed: SealedSeed(Box::new([0x5e; 60])), last_step, chosen_by: ChosenBy::Owner }
 }
 
 /// An app password for mail with this label, waiting for its first use for an

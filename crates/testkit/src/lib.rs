@@ -19,6 +19,6 @@ mod memory;
 mod seeded;
 
 pub use clock::FixedClock;
-pub use fixtures::{account, app_password, by_admin, digest, login, new_account, second_factor, used};
+pub use fixtures::{account, app_password, by_admin, digest, login, new_account, primary, second_factor, used};
 pub use memory::{Call, Hold, MemoryStore};
 pub use seeded::Seeded;

@@ -7,8 +7,8 @@ use std::{
 
 use async_trait::async_trait;
 use authority::{
-    Account, AccountId, AppPassword, AppPasswordId, AuditKey, Entry, Event, Login, PrimaryHash, SealedEntry,
-    SecondFactor, Standing, Timestamp, Use, audit::GENESIS,
+    Account, AccountId, AppPassword, AppPasswordId, AuditKey, Entry, Event, Login, Primary, SealedEntry, SecondFactor,
+    Standing, Timestamp, Use, audit::GENESIS,
 };
 use keeper::{
     Added, Digest, Factors, Issued, Listed, NewAccount, Refused, SetUpOffer, Spent, Store, StoreError, Stored,
@@ -298,13 +298,16 @@ impl Store for MemoryStore {
     async fn change_primary(
         &self,
         id: AccountId,
-        primary: &PrimaryHash,
+        epoch: u64,
+        primary: &Primary,
         entry: &Entry,
     ) -> Stored<Option<Vec<AppPasswordId>>> {
         let mut kept = self.kept()?;
         let changed = kept.change(id, entry, |held| {
-            held.account.primary = Some(primary.clone());
-            held.moves_on()
+            held.account.epoch == epoch && {
+                held.account.primary = Some(primary.clone());
+                held.moves_on()
+            }
         });
         Ok(changed.then(|| kept.revoke_alive(id, entry)))
     }
@@ -347,6 +350,23 @@ impl Store for MemoryStore {
     ) -> Stored<bool> {
         Ok(self.kept()?.change(id, entry, |held| {
             held.account.second_factor.is_none() && {
+                held.account.second_factor = Some(second_factor.clone());
+                held.recovery = recovery.iter().copied().collect();
+                held.moves_on()
+            }
+        }))
+    }
+
+    async fn replace_second_factor(
+        &self,
+        id: AccountId,
+        epoch: u64,
+        second_factor: &SecondFactor,
+        recovery: &[Digest],
+        entry: &Entry,
+    ) -> Stored<bool> {
+        Ok(self.kept()?.change(id, entry, |held| {
+            held.account.second_factor.is_some() && held.account.epoch == epoch && {
                 held.account.second_factor = Some(second_factor.clone());
                 held.recovery = recovery.iter().copied().collect();
                 held.moves_on()

@@ -5,6 +5,7 @@ mod app_passwords;
 mod apps;
 mod factors;
 mod generate;
+mod second_factor;
 mod security;
 mod set_up;
 mod sign_in;
@@ -47,6 +48,8 @@ pub(crate) fn routes(shared: Arc<Shared>) -> Router {
         .route("/set-up/factors", get(set_up::factors_form).post(set_up::finish))
         .route("/security", get(security::overview))
         .route("/security/password", get(factors::password_form).post(factors::change_password))
+        .route("/security/second-factor", get(second_factor::form).post(second_factor::begin))
+        .route("/security/second-factor/new", get(second_factor::new_form).post(second_factor::replace))
         .route("/security/recovery-codes", get(factors::recovery_form).post(factors::renew))
         .route("/security/app-passwords", get(app_passwords::list))
         .route("/security/app-passwords/new", get(generate::form).post(generate::generate))

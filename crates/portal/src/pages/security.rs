@@ -2,6 +2,8 @@
 
 use askama::Template;
 
+use authority::ChosenBy;
+
 use super::{Answer, Frame, Here, SignedIn, app_passwords::is_alive, go, page};
 use crate::turned::Turned;
 
@@ -10,6 +12,9 @@ use crate::turned::Turned;
 struct Overview<'a> {
     frame: Frame<'a>,
     notice: Option<String>,
+    /// Factors that an administrator has chosen and knows.
+    primary_given: bool,
+    factor_given: bool,
     living: usize,
     left: usize,
 }
@@ -24,9 +29,12 @@ pub(super) async fn start(signed_in: Result<SignedIn, Turned>) -> Answer {
 
 pub(super) async fn overview(here: Here, signed_in: SignedIn) -> Answer {
     let overview = here.keeper.overview(&signed_in.owner.mandate()).await?.ok_or(Turned::SIGN_IN)?;
+    let account = &signed_in.account;
     page(&Overview {
         frame: Frame::of(&here, &signed_in),
         notice: here.sessions.hear(&signed_in.seen),
+        primary_given: account.primary.as_ref().is_some_and(|it| it.chosen_by == ChosenBy::Administrator),
+        factor_given: account.second_factor.as_ref().is_some_and(|it| it.chosen_by == ChosenBy::Administrator),
         living: overview.passwords.iter().filter(|(_, state)| is_alive(*state)).count(),
         left: overview.recovery_codes_left,
     })

@@ -156,6 +156,12 @@ impl Page {
             .collect()
     }
 
+    /// The key that is shown to be typed into an authenticator app.
+    pub(crate) fn typed_key(&self) -> String {
+        let rest = self.text.split("<p class=\"typed\"><bdi dir=\"ltr\" translate=\"no\">").nth(1).unwrap();
+        rest.split('<').next().unwrap().into()
+    }
+
     /// All addresses of ours that this page links to.
     pub(crate) fn links(&self) -> Vec<String> {
         let links = ["href=\"", "data-doors=\"", "src=\""].into_iter().flat_map(|attribute| {

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use authority::{
-    Account, AppName, AppPasswordId, AppPasswordRequest, Credential, Cutoff, Entry, Label, LockMode, Login, Networks,
-    Scope, Scopes, SealedEntry, Secret, Standing, State, Timestamp,
+    Account, AppName, AppPasswordId, AppPasswordRequest, ChosenBy, Credential, Cutoff, Entry, Label, LockMode, Login,
+    Networks, Scope, Scopes, SealedEntry, Secret, Standing, State, Timestamp,
 };
 use keeper::{AddAccount, AdminError, AuditVerdict, FreshMandate, IssueError, Keeper, Listed, SessionInfo, StoreError};
 use serde_json::{Value, json};
@@ -264,8 +264,17 @@ fn account_row(account: &Account) -> Value {
         "standing": standing_name(account.standing),
         "primary_password": account.primary.is_some(),
         "second_factor": account.second_factor.is_some(),
+        "known_to_administrator": known_to_administrator(account),
         "created": date(account.created),
     })
+}
+
+/// Factors that their owner has not chosen anew yet.
+fn known_to_administrator(account: &Account) -> Vec<&'static str> {
+    let primary = account.primary.as_ref().map(|it| ("primary password", it.chosen_by));
+    let second = account.second_factor.as_ref().map(|it| ("second factor", it.chosen_by));
+    let known = [primary, second].into_iter().flatten().filter(|(_, by)| *by == ChosenBy::Administrator);
+    known.map(|(factor, _)| factor).collect()
 }
 
 fn scope_list(scopes: &Scopes) -> Vec<String> {

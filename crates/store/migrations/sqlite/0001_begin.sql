@@ -8,7 +8,9 @@ CREATE TABLE account (
     id           BLOB    NOT NULL UNIQUE,
     standing     INTEGER NOT NULL, -- 0 active, 1 suspended
     primary_hash TEXT,             -- PHC string
+    primary_by   INTEGER NOT NULL, -- who chose it: 0 the owner, 1 an administrator
     seed         BLOB,             -- of the second factor, sealed
+    seed_by      INTEGER NOT NULL, -- who chose it
     last_step    INTEGER NOT NULL,
     created      INTEGER NOT NULL,
     epoch        INTEGER NOT NULL

@@ -1,6 +1,6 @@
 //! Accounts, their factors, their codes.
 
-use authority::{Account, AccountId, AppPasswordId, Entry, Login, PrimaryHash, SecondFactor, Standing, Timestamp};
+use authority::{Account, AccountId, AppPasswordId, Entry, Login, Primary, SecondFactor, Standing, Timestamp};
 use keeper::{Added, Digest, Factors, NewAccount, SetUpOffer, Spent};
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -51,18 +51,21 @@ pub(super) fn add(write: &mut Write<'_>, new: &NewAccount, entry: &Entry) -> Out
             return Ok(Added::LoginTaken(name.clone()));
         }
     }
-    let (seed, last_step) = second_factor(account.second_factor.as_ref());
+    let (primary, primary_by) = primary(account.primary.as_ref());
+    let (seed, seed_by, last_step) = second_factor(account.second_factor.as_ref());
     write
         .db
         .prepare_cached(
-            "INSERT INTO account (id, standing, primary_hash, seed, last_step, created, epoch)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            "INSERT INTO account (id, standing, primary_hash, primary_by, seed, seed_by, last_step, created, epoch)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         )?
         .execute(params![
             account.id.as_bytes(),
             rows::standing(account.standing),
-            account.primary.as_ref().map(PrimaryHash::as_str),
+            primary,
+            primary_by,
             seed,
+            seed_by,
             last_step,
             account.created.as_millis(),
             rows::int(account.epoch),
@@ -95,14 +98,17 @@ pub(super) fn set_standing(write: &mut Write<'_>, id: AccountId, to: Standing, e
 pub(super) fn change_primary(
     write: &mut Write<'_>,
     id: AccountId,
-    primary: &PrimaryHash,
+    epoch: u64,
+    new: &Primary,
     entry: &Entry,
 ) -> Outcome<Option<Vec<AppPasswordId>>> {
+    const SQL: &str =
+        "UPDATE account SET primary_hash = ?3, primary_by = ?4, epoch = epoch + 1 WHERE no = ?1 AND epoch = ?2";
     let Some(no) = number(write.db, id)? else { return Ok(None) };
-    write
-        .db
-        .prepare_cached("UPDATE account SET primary_hash = ?2, epoch = epoch + 1 WHERE no = ?1")?
-        .execute(params![no, primary.as_str()])?;
+    let (hash, by) = primary(Some(new));
+    if write.db.prepare_cached(SQL)?.execute(params![no, rows::int(epoch), hash, by])? == 0 {
+        return Ok(None);
+    }
     write.log(entry)?;
     app_passwords::revoke_living(write, no, entry).map(Some)
 }
@@ -114,7 +120,8 @@ pub(super) fn reset(
     entry: &Entry,
 ) -> Outcome<Option<Vec<AppPasswordId>>> {
     const SQL: &str =
-        "UPDATE account SET primary_hash = NULL, seed = NULL, last_step = 0, epoch = epoch + 1 WHERE no = ?1";
+        "UPDATE account SET primary_hash = NULL, primary_by = 0, seed = NULL, seed_by = 0, last_step = 0, epoch = epoch + 1
+        WHERE no = ?1";
     let Some(no) = number(write.db, id)? else { return Ok(None) };
     write.db.prepare_cached(SQL)?.execute([no])?;
     put_recovery_codes(write, no, &[])?;
@@ -131,13 +138,15 @@ pub(super) fn set_up(
     entry: &Entry,
 ) -> Outcome<bool> {
     const SQL: &str =
-        "UPDATE account SET primary_hash = ?2, seed = ?3, last_step = ?4, epoch = epoch + 1 WHERE no = ?1";
+        "UPDATE account SET primary_hash = ?2, primary_by = ?3, seed = ?4, seed_by = ?5, last_step = ?6, epoch = epoch + 1
+        WHERE no = ?1";
     let Some(no) = number(write.db, id)? else { return Ok(false) };
     if !set_up_is_open(write.db, id, digest, entry.at)? {
         return Ok(false);
     }
-    let (seed, last_step) = second_factor(Some(&factors.second_factor));
-    write.db.prepare_cached(SQL)?.execute(params![no, factors.primary.as_str(), seed, last_step])?;
+    let (hash, primary_by) = primary(Some(&factors.primary));
+    let (seed, seed_by, last_step) = second_factor(Some(&factors.second_factor));
+    write.db.prepare_cached(SQL)?.execute(params![no, hash, primary_by, seed, seed_by, last_step])?;
     write.db.prepare_cached("DELETE FROM set_up WHERE account = ?1")?.execute([no])?;
     put_recovery_codes(write, no, &factors.recovery)?;
     log_if(write, true, entry)
@@ -150,14 +159,34 @@ pub(super) fn enrol(
     recovery: &[Digest],
     entry: &Entry,
 ) -> Outcome<bool> {
-    const SQL: &str = "UPDATE account SET seed = ?2, last_step = ?3, epoch = epoch + 1 WHERE no = ?1 AND seed IS NULL";
+    const SQL: &str =
+        "UPDATE account SET seed = ?2, seed_by = ?3, last_step = ?4, epoch = epoch + 1 WHERE no = ?1 AND seed IS NULL";
     let Some(no) = number(write.db, id)? else { return Ok(false) };
-    let (seed, last_step) = second_factor(Some(factor));
-    let enrolled = write.db.prepare_cached(SQL)?.execute(params![no, seed, last_step])? == 1;
+    let (seed, by, last_step) = second_factor(Some(factor));
+    let enrolled = write.db.prepare_cached(SQL)?.execute(params![no, seed, by, last_step])? == 1;
     if enrolled {
         put_recovery_codes(write, no, recovery)?;
     }
     log_if(write, enrolled, entry)
+}
+
+pub(super) fn replace_second_factor(
+    write: &mut Write<'_>,
+    id: AccountId,
+    epoch: u64,
+    factor: &SecondFactor,
+    recovery: &[Digest],
+    entry: &Entry,
+) -> Outcome<bool> {
+    const SQL: &str = "UPDATE account SET seed = ?3, seed_by = ?4, last_step = ?5, epoch = epoch + 1
+        WHERE no = ?1 AND epoch = ?2 AND seed IS NOT NULL";
+    let Some(no) = number(write.db, id)? else { return Ok(false) };
+    let (seed, by, last_step) = second_factor(Some(factor));
+    let replaced = write.db.prepare_cached(SQL)?.execute(params![no, rows::int(epoch), seed, by, last_step])? == 1;
+    if replaced {
+        put_recovery_codes(write, no, recovery)?;
+    }
+    log_if(write, replaced, entry)
 }
 
 pub(super) fn spend(write: &mut Write<'_>, id: AccountId, spent: Spent, entry: &Entry) -> Outcome<bool> {
@@ -201,8 +230,15 @@ pub(super) fn number_if_it_may(db: &Connection, id: AccountId) -> Outcome<Option
     Ok(statement.query_row(params![id.as_bytes(), active], |row| row.get(0)).optional()?)
 }
 
-fn second_factor(factor: Option<&SecondFactor>) -> (Option<&[u8]>, i64) {
-    factor.map_or((None, 0), |factor| (Some(&factor.seed.0), rows::int(factor.last_step)))
+fn primary(primary: Option<&Primary>) -> (Option<&str>, i64) {
+    primary.map_or((None, 0), |primary| (Some(primary.hash.as_str()), rows::chosen_by(primary.chosen_by)))
+}
+
+fn second_factor(factor: Option<&SecondFactor>) -> (Option<&[u8]>, i64, i64) {
+    match factor {
+        Some(it) => (Some(&it.seed.0), rows::chosen_by(it.chosen_by), rows::int(it.last_step)),
+        None => (None, 0, 0),
+    }
 }
 
 fn put_recovery_codes(write: &mut Write<'_>, account: i64, digests: &[Digest]) -> Outcome<()> {

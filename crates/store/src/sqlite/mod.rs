@@ -21,7 +21,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use authority::{
-    Account, AccountId, AppPassword, AppPasswordId, AuditKey, Entry, Login, PrimaryHash, SealedEntry, SecondFactor,
+    Account, AccountId, AppPassword, AppPasswordId, AuditKey, Entry, Login, Primary, SealedEntry, SecondFactor,
     Standing, Timestamp, Use,
 };
 use keeper::{Added, Digest, Factors, Issued, Listed, NewAccount, Refused, SetUpOffer, Spent, Store, Stored};
@@ -197,11 +197,12 @@ impl Store for Sqlite {
     async fn change_primary(
         &self,
         id: AccountId,
-        primary: &PrimaryHash,
+        epoch: u64,
+        primary: &Primary,
         entry: &Entry,
     ) -> Stored<Option<Vec<AppPasswordId>>> {
         let (primary, entry) = (primary.clone(), entry.clone());
-        self.write(move |write| accounts::change_primary(write, id, &primary, &entry)).await
+        self.write(move |write| accounts::change_primary(write, id, epoch, &primary, &entry)).await
     }
 
     async fn reset(&self, id: AccountId, offer: &SetUpOffer, entry: &Entry) -> Stored<Option<Vec<AppPasswordId>>> {
@@ -230,6 +231,18 @@ impl Store for Sqlite {
     ) -> Stored<bool> {
         let (second_factor, recovery, entry) = (second_factor.clone(), recovery.to_vec(), entry.clone());
         self.write(move |write| accounts::enrol(write, id, &second_factor, &recovery, &entry)).await
+    }
+
+    async fn replace_second_factor(
+        &self,
+        id: AccountId,
+        epoch: u64,
+        second_factor: &SecondFactor,
+        recovery: &[Digest],
+        entry: &Entry,
+    ) -> Stored<bool> {
+        let (factor, recovery, entry) = (second_factor.clone(), recovery.to_vec(), entry.clone());
+        self.write(move |write| accounts::replace_second_factor(write, id, epoch, &factor, &recovery, &entry)).await
     }
 
     async fn spend(&self, id: AccountId, spent: Spent, entry: &Entry) -> Stored<bool> {

@@ -3,8 +3,8 @@
 use std::{fmt::Display, net::IpAddr, str::FromStr, sync::Arc};
 
 use authority::{
-    Account, AccountId, AppPassword, AppPasswordId, LockMode, Login, PrimaryHash, Reason, SealedEntry, SealedSeed,
-    SecondFactor, Standing, Timestamp, Use,
+    Account, AccountId, AppPassword, AppPasswordId, ChosenBy, LockMode, Login, Primary, PrimaryHash, Reason,
+    SealedEntry, SealedSeed, SecondFactor, Standing, Timestamp, Use,
 };
 use rusqlite::{Connection, OptionalExtension, Row, types::FromSql};
 
@@ -14,7 +14,8 @@ use super::{
 };
 
 /// What [`account`] reads, from `account AS a`.
-pub(super) const ACCOUNT: &str = "a.no, a.id, a.standing, a.primary_hash, a.seed, a.last_step, a.created, a.epoch,
+pub(super) const ACCOUNT: &str = "a.no, a.id, a.standing, a.primary_hash, a.primary_by, a.seed, a.seed_by,
+    a.last_step, a.created, a.epoch,
     (SELECT group_concat(l.name, ' ' ORDER BY l.place) FROM login AS l WHERE l.account = a.no) AS login";
 
 /// What [`app_password`] reads, from `app_password AS p` and its `account AS a`.
@@ -65,6 +66,14 @@ impl<'r> Fields<'r> {
             .map_err(|_| self.corrupt(column, "neither 4 nor 16 bytes"))
     }
 
+    pub(super) fn chosen_by(&self, column: usize) -> Outcome<ChosenBy> {
+        match self.get(column)? {
+            0 => Ok(ChosenBy::Owner),
+            1 => Ok(ChosenBy::Administrator),
+            other => Err(self.corrupt(column, format_args!("{other} stands for nobody"))),
+        }
+    }
+
     pub(super) fn corrupt(&self, column: usize, what: impl Display) -> Failure {
         let name = self.row.as_ref().column_name(column).unwrap_or("?");
         let place = format!("{}.{name}", self.table);
@@ -78,10 +87,10 @@ impl<'r> Fields<'r> {
 /// An account, from [`ACCOUNT`].
 pub(super) fn account(row: &Row<'_>) -> Outcome<Account> {
     let row = Fields::of("account", row);
-    let names = row.get::<Option<String>>(8)?.ok_or_else(|| row.corrupt(8, "there is none"))?;
-    let mut names = names.split(' ').map(|name| name.parse::<Login>().map_err(|error| row.corrupt(8, error)));
-    let login = names.next().ok_or_else(|| row.corrupt(8, "there is none"))??;
-    let last_step = row.count(5)?;
+    let names = row.get::<Option<String>>(10)?.ok_or_else(|| row.corrupt(10, "there is none"))?;
+    let mut names = names.split(' ').map(|name| name.parse::<Login>().map_err(|error| row.corrupt(10, error)));
+    let login = names.next().ok_or_else(|| row.corrupt(10, "there is none"))??;
+    let (primary_by, seed_by, last_step) = (row.chosen_by(4)?, row.chosen_by(6)?, row.count(7)?);
     Ok(Account {
         id: AccountId::from_bytes(row.get(1)?),
         login,
@@ -91,10 +100,16 @@ pub(super) fn account(row: &Row<'_>) -> Outcome<Account> {
             1 => Standing::Suspended,
             other => return Err(row.corrupt(2, format_args!("{other} is no standing"))),
         },
-        primary: row.get::<Option<Box<str>>>(3)?.map(PrimaryHash::new),
-        second_factor: row.get::<Option<Box<[u8]>>>(4)?.map(|seed| SecondFactor { seed: SealedSeed(seed), last_step }),
-        created: row.time(6)?,
-        epoch: row.count(7)?,
+        primary: row
+            .get::<Option<Box<str>>>(3)?
+            .map(|phc| Primary { hash: PrimaryHash::new(phc), chosen_by: primary_by }),
+        second_factor: row.get::<Option<Box<[u8]>>>(5)?.map(|seed| SecondFactor {
+            seed: SealedSeed(seed),
+            last_step,
+            chosen_by: seed_by,
+        }),
+        created: row.time(8)?,
+        epoch: row.count(9)?,
     })
 }
 
@@ -102,6 +117,13 @@ pub(super) fn standing(standing: Standing) -> i64 {
     match standing {
         Standing::Active => 0,
         Standing::Suspended => 1,
+    }
+}
+
+pub(super) fn chosen_by(who: ChosenBy) -> i64 {
+    match who {
+        ChosenBy::Owner => 0,
+        ChosenBy::Administrator => 1,
     }
 }
 

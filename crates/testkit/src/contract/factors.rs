@@ -2,11 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use authority::{Account, Event, PrimaryHash};
+use authority::{Account, ChosenBy, Event, Primary, SealedSeed, SecondFactor};
 use keeper::{Added, Digest, Factors, NewAccount, SetUpOffer, Spent, Store};
 
 use super::{add, added, first_used, issue, log, logged_since, revoked};
-use crate::{account, app_password, by_admin, digest, second_factor, used};
+use crate::{account, app_password, by_admin, digest, primary, second_factor, used};
 
 /// One of each: active, waiting, over in three ways, revoked. The ids of the
 /// first two, which are alive ten seconds on.
@@ -62,8 +62,8 @@ pub async fn a_new_primary_password_revokes_what_is_alive(store: Arc<dyn Store>)
     let known = log(&*store).await.len();
 
     let entry = by_admin(&alice, 10, Event::PrimaryPasswordChanged);
-    let primary = PrimaryHash::new("$argon2id$another");
-    let ids = store.change_primary(alice.id, &primary, &entry).await.unwrap().unwrap();
+    let primary = primary("$argon2id$another");
+    let ids = store.change_primary(alice.id, 0, &primary, &entry).await.unwrap().unwrap();
     ended_at_ten(&*store, &alice, ids, alive, (&entry, known)).await;
     let expected = Account { primary: Some(primary.clone()), epoch: 1, ..alice };
     assert_eq!(store.account(expected.id).await.unwrap().as_ref(), Some(&expected));
@@ -71,11 +71,85 @@ pub async fn a_new_primary_password_revokes_what_is_alive(store: Arc<dyn Store>)
 
     // Nothing to revoke: still a change.
     let known = log(&*store).await.len();
-    assert_eq!(store.change_primary(expected.id, &primary, &entry).await.unwrap(), Some(vec![]));
+    assert_eq!(store.change_primary(expected.id, 1, &primary, &entry).await.unwrap(), Some(vec![]));
     assert_eq!(logged_since(&*store, known).await, std::slice::from_ref(&entry));
     let nobody = account("nobody@example.org");
-    assert_eq!(store.change_primary(nobody.id, &primary, &entry).await.unwrap(), None);
+    assert_eq!(store.change_primary(nobody.id, 0, &primary, &entry).await.unwrap(), None);
     assert_eq!(log(&*store).await.len(), known + 1);
+}
+
+pub async fn who_signed_in_before_a_reset_changes_no_factor_after_it(store: Arc<dyn Store>) {
+    let alice = account("alice@example.org");
+    add(&*store, &alice).await;
+    let offer = SetUpOffer { digest: digest("code"), expires: used("", 100).at };
+    assert!(store.reset(alice.id, &offer, &by_admin(&alice, 1, Event::AccountReset)).await.unwrap().is_some());
+    let set_up = by_admin(&alice, 2, Event::AccountSetUp);
+    assert!(store.set_up(alice.id, &offer.digest, &factors(), &set_up).await.unwrap());
+    let expected = store.account(alice.id).await.unwrap();
+    let known = log(&*store).await.len();
+
+    let late = by_admin(&alice, 3, Event::PrimaryPasswordChanged);
+    for epoch in [0, 1, 3] {
+        assert_eq!(store.change_primary(alice.id, epoch, &primary("late"), &late).await.unwrap(), None);
+        let codes = [digest("late")];
+        assert!(!store.replace_second_factor(alice.id, epoch, &second_factor(9), &codes, &late).await.unwrap());
+    }
+    assert_eq!(store.account(alice.id).await.unwrap(), expected);
+    assert_eq!(store.recovery_codes_left(alice.id).await.unwrap(), factors().recovery.len());
+    assert_eq!(log(&*store).await.len(), known);
+}
+
+pub async fn who_chose_a_factor_is_kept_with_it(store: Arc<dyn Store>) {
+    let primary_given = Primary { chosen_by: ChosenBy::Administrator, ..primary("given") };
+    let factor_given = SecondFactor { chosen_by: ChosenBy::Administrator, ..second_factor(0) };
+    let with = |primary: &Primary, factor: &SecondFactor, epoch| Account {
+        primary: Some(primary.clone()),
+        second_factor: Some(factor.clone()),
+        epoch,
+        ..account("alice@example.org")
+    };
+    let given = with(&primary_given, &factor_given, 0);
+    add(&*store, &given).await;
+    assert_eq!(store.account(given.id).await.unwrap().as_ref(), Some(&given));
+
+    let entry = by_admin(&given, 1, Event::PrimaryPasswordChanged);
+    assert!(store.change_primary(given.id, 0, &primary("own"), &entry).await.unwrap().is_some());
+    assert_eq!(store.account(given.id).await.unwrap(), Some(with(&primary("own"), &factor_given, 1)));
+
+    let entry = by_admin(&given, 2, Event::SecondFactorReplaced);
+    assert!(store.replace_second_factor(given.id, 1, &second_factor(4), &[], &entry).await.unwrap());
+    assert_eq!(store.account(given.id).await.unwrap(), Some(with(&primary("own"), &second_factor(4), 2)));
+}
+
+pub async fn a_second_factor_takes_the_place_of_another(store: Arc<dyn Store>) {
+    let (alice, bob) = (account("alice@example.org"), account("bob@example.org"));
+    let none = Account { second_factor: None, ..account("carol@example.org") };
+    with_codes(&*store, &alice, &["one", "two"]).await;
+    with_codes(&*store, &bob, &["three"]).await;
+    add(&*store, &none).await;
+    let password = app_password(&alice, "Phone");
+    issue(&*store, &alice, &password).await;
+    let known = log(&*store).await.len();
+
+    let entry = by_admin(&alice, 5, Event::SecondFactorReplaced);
+    let another = SecondFactor { seed: SealedSeed(Box::new([1; 60])), ..second_factor(7) };
+    let codes = [digest("four")];
+    for nobody in [&none, &account("nobody@example.org")] {
+        assert!(!store.replace_second_factor(nobody.id, 0, &another, &codes, &entry).await.unwrap());
+    }
+    assert!(store.replace_second_factor(alice.id, 0, &another, &codes, &entry).await.unwrap());
+    let expected = Account { second_factor: Some(another), epoch: 1, ..alice };
+    assert_eq!(store.account(expected.id).await.unwrap().as_ref(), Some(&expected));
+    assert_eq!(store.account(none.id).await.unwrap(), Some(none));
+    assert_eq!(store.app_password_by_digest(&digest("Phone")).await.unwrap(), Some(password), "app passwords go on");
+    assert_eq!(logged_since(&*store, known).await, [entry]);
+
+    let used = by_admin(&expected, 6, Event::RecoveryCodeUsed);
+    for (code, good) in [("one", false), ("two", false), ("four", true)] {
+        let spent = Spent::RecoveryCode(digest(code));
+        assert_eq!(store.spend(expected.id, spent, &used).await.unwrap(), good, "{code}");
+    }
+    assert_eq!(store.recovery_codes_left(bob.id).await.unwrap(), 1);
 }
 
 pub async fn a_reset_takes_all_factors_away(store: Arc<dyn Store>) {
@@ -143,7 +217,7 @@ pub async fn a_set_up_code_works_once_and_in_time(store: Arc<dyn Store>) {
 
 fn factors() -> Factors {
     Factors {
-        primary: PrimaryHash::new("$argon2id$chosen"),
+        primary: primary("$argon2id$chosen"),
         second_factor: second_factor(5),
         recovery: ["one", "two", "three"].map(digest).to_vec(),
     }

@@ -36,6 +36,9 @@ macro_rules! contract_suite {
             a_change_of_standing_is_made_once
             a_removed_account_leaves_only_its_audit
             a_new_primary_password_revokes_what_is_alive
+            who_signed_in_before_a_reset_changes_no_factor_after_it
+            who_chose_a_factor_is_kept_with_it
+            a_second_factor_takes_the_place_of_another
             a_reset_takes_all_factors_away
             a_set_up_code_works_once_and_in_time
             a_second_factor_is_enrolled_where_there_is_none

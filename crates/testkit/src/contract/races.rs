@@ -2,11 +2,11 @@
 
 use std::{future::Future, sync::Arc};
 
-use authority::{Account, Event, PrimaryHash};
+use authority::{Account, Event};
 use keeper::{Added, Factors, Issued, NewAccount, SetUpOffer, Spent, Store};
 
 use super::{add, added, first_used, issue, issued, log, logged_since, revoked};
-use crate::{account, app_password, by_admin, digest, login, new_account, second_factor, used};
+use crate::{account, app_password, by_admin, digest, login, new_account, primary, second_factor, used};
 
 /// Starts them all, then waits for all; what they returned, in their order.
 async fn at_once<T, F>(count: usize, act: impl Fn(usize) -> F) -> Vec<T>
@@ -152,7 +152,7 @@ pub async fn factors_are_set_by_one_of_many(store: Arc<dyn Store>) {
         async move {
             let (factor, code) = (second_factor(i as u64), digest(&i.to_string()));
             if i % 2 == 0 {
-                let primary = PrimaryHash::new(i.to_string());
+                let primary = primary(&i.to_string());
                 let factors = Factors { primary, second_factor: factor, recovery: vec![code] };
                 let entry = by_admin(&alice, 1, Event::AccountSetUp);
                 store.set_up(alice.id, &offer.digest, &factors, &entry).await.unwrap()
