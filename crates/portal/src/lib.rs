@@ -84,14 +84,14 @@ pub struct Portal {
 impl Portal {
     /// Pages over this keeper. Cookies are drawn from `random`.
     pub fn new(keeper: Arc<Keeper>, settings: Settings, random: Box<dyn CryptoRng + Send>) -> Self {
-        let hsts = is_public(&settings.url);
+        let (hsts, site) = (is_public(&settings.url), settings.site.clone());
         let shared = Arc::new(Shared { keeper, settings, sessions: Sessions::new(random) });
-        let router = pages::routes(shared).layer(axum::middleware::map_response(
-            move |mut response: http::Response<Body>| async move {
+        let router =
+            pages::routes(shared).layer(axum::middleware::map_response(move |response: http::Response<Body>| {
+                let mut response = turned::framed(&site, response);
                 guard(response.headers_mut(), hsts);
-                response
-            },
-        ));
+                std::future::ready(response)
+            }));
         Self { router }
     }
 

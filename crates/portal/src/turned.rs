@@ -1,10 +1,11 @@
 //! Why somebody does not see the page they asked for.
 
+use askama::Template;
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use http::{HeaderValue, StatusCode, header};
 use keeper::{Denied, StoreError};
 
-use crate::after::After;
+use crate::{after::After, pages::Frame};
 
 /// Each has a page of its own, with what to do.
 #[derive(Clone, Copy, Debug)]
@@ -72,22 +73,37 @@ impl Turned {
     }
 }
 
+#[derive(Template)]
+#[template(path = "turned.html")]
+struct Page<'a> {
+    frame: Frame<'a>,
+    heading: &'a str,
+    text: &'a str,
+}
+
+/// Gives an answer that turned somebody away the look of the site.
+pub(crate) fn framed(site: &str, mut response: Response) -> Response {
+    let Some(turned) = response.extensions().get::<Turned>() else { return response };
+    let (_, heading, text) = turned.words();
+    let page = Page { frame: Frame::of_site(site), heading, text };
+    if let Ok(html) = page.render() {
+        let (parts, body) = Html(html).into_response().into_parts();
+        response.headers_mut().extend(parts.headers);
+        *response.body_mut() = body;
+    }
+    response
+}
+
 impl IntoResponse for Turned {
     fn into_response(self) -> Response {
         if let Self::NotSignedIn(after) = self {
             return Redirect::to(&after.sign_in()).into_response();
         }
-        // By hand: what turned the request away may be what fills templates.
+        // What turned the request away may be what fills templates: this will do
+        // where no page can be made.
         let (status, heading, text) = self.words();
-        let page = format!(
-            "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-             <meta name=\"color-scheme\" content=\"light dark\">\n<title>{heading}</title>\n\
-             <link rel=\"stylesheet\" href=\"/static/postern.css\">\n</head>\n<body>\n<main id=\"main\">\n\
-             <h1>{heading}</h1>\n<p>{text}</p>\n<p><a class=\"button\" href=\"/\">To the first page</a></p>\n\
-             </main>\n</body>\n</html>\n"
-        );
-        let mut response = (status, Html(page)).into_response();
+        let mut response = (status, format!("{heading}\n{text}\n")).into_response();
+        response.extensions_mut().insert(self);
         match self {
             Self::Unavailable => {
                 response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("60"));

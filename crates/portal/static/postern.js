@@ -7,6 +7,13 @@ for (const shown of document.querySelectorAll("[data-moved]")) {
   history.replaceState(null, "", shown.dataset.moved);
 }
 
+// The server knows no time zone; the browser knows its own.
+const local = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+const localise = (within) => {
+  for (const time of within.querySelectorAll("time")) { time.textContent = local.format(new Date(time.dateTime)); }
+};
+localise(document);
+
 for (const button of document.querySelectorAll("[data-copy]")) {
   const field = document.getElementById(button.dataset.copy);
   const status = button.parentElement.querySelector("[role=status]");
@@ -65,6 +72,7 @@ for (const list of document.querySelectorAll("[data-doors]")) {
           if (html !== shown) {
             shown = html;
             list.innerHTML = html;
+            localise(list);
           }
         }
       } catch {

@@ -7,7 +7,13 @@ use authority::State;
 use keeper::Listed;
 
 use super::{Answer, Frame, Here, Nothing, SignedIn, go, page};
-use crate::{Shared, csrf::Sent, time::Moment, turned::Turned, words};
+use crate::{
+    Shared,
+    csrf::Sent,
+    time::{self, Moment},
+    turned::Turned,
+    words,
+};
 
 /// An app password as pages show it.
 pub(super) struct Row {
@@ -20,6 +26,8 @@ pub(super) struct Row {
     pub(super) shape: &'static str,
     pub(super) word: &'static str,
     pub(super) created: Moment,
+    /// "1 hour".
+    pub(super) first_use_within: String,
     pub(super) use_by: Moment,
     pub(super) expires: Option<Moment>,
     pub(super) revoked: Option<Moment>,
@@ -52,6 +60,7 @@ impl Row {
             shape,
             word,
             created: Moment(password.created),
+            first_use_within: time::span(password.use_by.since(password.created)),
             use_by: Moment(password.use_by),
             expires: password.expires.map(Moment),
             revoked: password.revoked.map(Moment),

@@ -70,13 +70,13 @@ pub(crate) fn routes(shared: Arc<Shared>) -> Router {
 
 /// What frames every page.
 pub(crate) struct Frame<'a> {
-    site: &'a str,
-    who: Option<Who<'a>>,
+    pub(crate) site: &'a str,
+    pub(crate) who: Option<Who<'a>>,
 }
 
-struct Who<'a> {
-    login: &'a str,
-    token: &'a str,
+pub(crate) struct Who<'a> {
+    pub(crate) login: &'a str,
+    pub(crate) token: &'a str,
 }
 
 impl<'a> Frame<'a> {
@@ -86,7 +86,11 @@ impl<'a> Frame<'a> {
     }
 
     pub(crate) fn of_nobody(shared: &'a Shared) -> Self {
-        Self { site: &shared.settings.site, who: None }
+        Self::of_site(&shared.settings.site)
+    }
+
+    pub(crate) fn of_site(site: &'a str) -> Self {
+        Self { site, who: None }
     }
 }
 

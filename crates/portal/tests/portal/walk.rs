@@ -99,7 +99,9 @@ async fn pages_that_are_not_there_are_404_for_everybody() {
         "/security/app-passwords/aaaaaaaaaaaaaaaa",
         "/security/app-passwords/aaaaaaaaaaaaaaaa/revoke",
     ] {
-        assert_eq!(alice.get(path).await.status, StatusCode::NOT_FOUND, "{path}");
+        let page = alice.get(path).await;
+        assert_eq!(page.status, StatusCode::NOT_FOUND, "{path}");
+        assert!(page.text.contains("<title>There is no such page · Example</title>"), "{}", page.text);
         assert_eq!(world.browser().get("/no/such/page").await.status, StatusCode::NOT_FOUND);
     }
 }
