@@ -11,7 +11,7 @@ use std::{
 use authority::{AppPasswordRules, AuditKey};
 use keeper::{HashCost, Keeper, Keys, ServerKey, Site, StoreError, SystemClock};
 use rand_core::{Rng, UnwrapErr};
-use store::sqlite::{self, OpenError, Sqlite};
+use store::sqlite::{self, OpenError};
 use zeroize::Zeroizing;
 
 use crate::config::Config;
@@ -66,7 +66,7 @@ pub(crate) async fn open(config: &Config) -> Result<Keeper, DataError> {
     make_folder(&keys)?;
     let server = ServerKey::new(*key(&keys.join("server.key"), new)?);
     let audit = AuditKey::new(*key(&keys.join("audit.key"), new)?);
-    let store = Sqlite::open_locked(locked, audit.clone())?;
+    let store = sqlite::open_locked(locked, audit.clone())?;
     let site = Site {
         domain: config.domain.clone(),
         issuer: config.url.host().to_owned(),

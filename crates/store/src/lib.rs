@@ -13,4 +13,15 @@
 //! name for every kind of database, and its line in the list of its folder; one
 //! that was published is never edited.
 
+mod accounts;
+mod app_passwords;
+mod chain;
+mod database;
+mod failure;
+mod journal;
+mod line;
+mod migrations;
+mod rows;
 pub mod sqlite;
+mod store;
+mod writer;

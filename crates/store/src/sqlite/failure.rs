@@ -1,26 +1,8 @@
-//! What SQLite reports, in the two words of the port.
+//! What SQLite reports, with what to do about it.
 
-use std::fmt::Display;
-
-use keeper::StoreError;
 use rusqlite::ErrorCode;
 
-/// Inside this module everything fails with this, so that `?` can be used on
-/// both kinds of error.
-#[derive(Debug, Clone)]
-pub(super) struct Failure(pub(super) StoreError);
-
-pub(super) type Outcome<T> = Result<T, Failure>;
-
-impl Failure {
-    pub(super) fn corrupt(place: impl Display, what: impl Display) -> Self {
-        Self(StoreError::Corrupt { place: place.to_string().into(), what: what.to_string().into() })
-    }
-
-    pub(super) fn unavailable(cause: impl Display) -> Self {
-        Self(StoreError::Unavailable(cause.to_string().into()))
-    }
-}
+use crate::failure::Failure;
 
 impl From<rusqlite::Error> for Failure {
     fn from(error: rusqlite::Error) -> Self {

@@ -8,9 +8,10 @@ use std::{
     },
 };
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::Connection;
 
-use super::failure::Outcome;
+use super::connection;
+use crate::failure::Outcome;
 
 /// A handful of connections.
 pub(super) struct Readers {
@@ -20,11 +21,7 @@ pub(super) struct Readers {
 
 impl Readers {
     pub(super) fn open(path: &Path, count: usize) -> Outcome<Self> {
-        let open = || -> Outcome<_> {
-            let db = super::open(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-            db.execute_batch("PRAGMA cache_size = -8192")?;
-            Ok(Mutex::new(db))
-        };
+        let open = || connection::reading(path).map(Mutex::new);
         Ok(Self { connections: (0..count).map(|_| open()).collect::<Outcome<_>>()?, next: AtomicUsize::new(0) })
     }
 

@@ -8,12 +8,12 @@ use std::{
 
 use authority::{AppPasswordId, Event, Reason, audit::Verifier};
 use keeper::{Added, Issued, Refused, Store, StoreError};
-use store::sqlite::Sqlite;
+use store::sqlite;
 use testkit::{account, app_password, by_admin, contract, digest, new_account, used};
 
 use super::{folder, open, raw};
 
-async fn verified(store: &Sqlite) -> u64 {
+async fn verified(store: &dyn Store) -> u64 {
     let key = contract::key();
     let mut verifier = Verifier::new(&key);
     for line in store.audit(0, usize::MAX).await.unwrap() {
@@ -88,7 +88,7 @@ async fn an_act_that_fails_takes_no_other_with_it() {
     }
     assert_eq!(done, 33);
     assert_eq!(store.app_passwords(alice.id).await.unwrap().len(), 33);
-    assert_eq!(verified(&store).await, 34);
+    assert_eq!(verified(&*store).await, 34);
 }
 
 #[tokio::test]
@@ -105,14 +105,14 @@ async fn a_database_held_by_a_shell_is_an_outage_that_ends_with_it() {
         })
         .collect();
     // Reading goes on.
-    assert_eq!(verified(&store).await, 1);
+    assert_eq!(verified(&*store).await, 1);
     for task in tasks {
         let error = task.await.unwrap().unwrap_err();
         assert!(matches!(&error, StoreError::Unavailable(why) if why.contains("another program")), "{error}");
     }
     shell.execute_batch("ROLLBACK").unwrap();
     store.record(&entry(2)).await.unwrap();
-    assert_eq!(verified(&store).await, 2);
+    assert_eq!(verified(&*store).await, 2);
 }
 
 #[tokio::test]
@@ -147,7 +147,7 @@ async fn what_was_acknowledged_survives_kill_9() {
 #[ignore = "started by the test above"]
 async fn writes_until_it_is_killed() {
     let folder = std::env::var_os("POSTERN_TEST_FOLDER").unwrap();
-    let store = Arc::new(Sqlite::open(folder.as_ref(), contract::key()).unwrap());
+    let store = Arc::new(sqlite::open(folder.as_ref(), contract::key()).unwrap());
     let alice = account("alice@example.org");
     assert_eq!(store.add_account(&new_account(alice.clone()), &entry(0)).await.unwrap(), Added::Done);
     let writers: Vec<_> = (0..8)

@@ -7,14 +7,14 @@ use std::{
 
 use authority::{AuditKey, Event};
 use keeper::{Store, StoreError};
-use store::sqlite::{OpenError, Sqlite};
+use store::sqlite::{self, OpenError};
 use tempfile::TempDir;
 use testkit::{account, by_admin, contract};
 
 use super::{folder, open, raw};
 
 fn refused(folder: &TempDir) -> OpenError {
-    Sqlite::open(folder.path(), contract::key()).unwrap_err()
+    sqlite::open(folder.path(), contract::key()).unwrap_err()
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn a_folder_open_to_others_is_refused() {
 #[test]
 fn a_folder_that_is_none_is_named() {
     let folder = folder();
-    let error = Sqlite::open(&folder.path().join("gone"), contract::key()).unwrap_err().to_string();
+    let error = sqlite::open(&folder.path().join("gone"), contract::key()).unwrap_err().to_string();
     assert!(error.contains("/gone") && error.contains("postern init"), "{error}");
 }
 
@@ -96,7 +96,7 @@ async fn another_key_does_not_go_on_with_the_chain() {
     for count in 1..=2 {
         // At one line and at two: the first is chained to nothing.
         open(&folder).record(&by_admin(&alice, 0, Event::SessionsEnded { count })).await.unwrap();
-        let error = Sqlite::open(folder.path(), AuditKey::new([0; 32])).unwrap_err();
+        let error = sqlite::open(folder.path(), AuditKey::new([0; 32])).unwrap_err();
         assert!(matches!(error, OpenError::AuditSeal { seq, .. } if seq == count as u64), "{error}");
     }
     open(&folder);

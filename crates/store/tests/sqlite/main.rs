@@ -9,7 +9,8 @@ mod tampering;
 
 use std::{fs::Permissions, os::unix::fs::PermissionsExt};
 
-use store::sqlite::Sqlite;
+use keeper::Store;
+use store::sqlite;
 use tempfile::TempDir;
 
 /// A data folder as `postern init` makes it.
@@ -17,8 +18,8 @@ fn folder() -> TempDir {
     tempfile::Builder::new().permissions(Permissions::from_mode(0o700)).tempdir().unwrap()
 }
 
-fn open(folder: &TempDir) -> Sqlite {
-    Sqlite::open(folder.path(), testkit::contract::key()).unwrap()
+fn open(folder: &TempDir) -> impl Store + std::fmt::Debug + use<> {
+    sqlite::open(folder.path(), testkit::contract::key()).unwrap()
 }
 
 /// The database as somebody else would open it.

@@ -8,7 +8,7 @@ use authority::{
 };
 use keeper::{Added, Issued, Refused, Store, StoreError};
 use rusqlite::Connection;
-use store::sqlite::{OpenError, Sqlite};
+use store::sqlite::{self, OpenError};
 use tempfile::TempDir;
 use testkit::{account, app_password, by_admin, contract, digest, new_account, used};
 
@@ -62,7 +62,7 @@ async fn a_line_that_was_changed_moved_or_taken_out_is_found() {
     assert_eq!(verify(&folder).await, Err(Broken::Gap { expected: 2, found: 3 }));
     raw(&folder).execute("UPDATE audit SET seq = seq - 1 WHERE seq > 2", []).unwrap();
     // Now the newest line follows one that it was not sealed behind.
-    let error = Sqlite::open(folder.path(), contract::key()).unwrap_err();
+    let error = sqlite::open(folder.path(), contract::key()).unwrap_err();
     assert!(matches!(error, OpenError::AuditSeal { seq: 3, .. }), "{error}");
 }
 
@@ -70,7 +70,7 @@ async fn a_line_that_was_changed_moved_or_taken_out_is_found() {
 async fn the_server_does_not_go_on_behind_a_changed_line() {
     let (folder, _) = filled().await;
     raw(&folder).execute("UPDATE audit SET seal = zeroblob(32) WHERE seq = 4", []).unwrap();
-    let error = Sqlite::open(folder.path(), contract::key()).unwrap_err();
+    let error = sqlite::open(folder.path(), contract::key()).unwrap_err();
     assert!(matches!(error, OpenError::AuditSeal { seq: 4, .. }), "{error}");
     assert!(error.to_string().contains("put back the keys"), "{error}");
 }

@@ -37,7 +37,7 @@ const TIME_DIGITS: usize = 13;
 const ID_LETTERS: usize = 16;
 
 /// What is stored for this text.
-pub(super) fn pack(text: &str) -> Vec<u8> {
+pub(crate) fn pack(text: &str) -> Vec<u8> {
     let mut rest = text.as_bytes();
     if rest.iter().any(|byte| *byte < b' ') {
         return [&[RAW], rest].concat();
@@ -66,7 +66,7 @@ pub(super) fn pack(text: &str) -> Vec<u8> {
 }
 
 /// The text that was packed; `None` if it was not packed by [`pack`].
-pub(super) fn unpack(packed: &[u8]) -> Option<String> {
+pub(crate) fn unpack(packed: &[u8]) -> Option<String> {
     if let Some((&RAW, text)) = packed.split_first() {
         return String::from_utf8(text.to_vec()).ok();
     }

@@ -4,15 +4,16 @@ use authority::{
     AuditKey, Entry, Timestamp,
     audit::{GENESIS, Seal},
 };
-use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{
+use crate::{
+    database::{Db, values},
     failure::{Failure, Outcome},
-    line, rows,
+    line,
+    rows::{self, Fields},
 };
 
 /// Seals what is appended.
-pub(super) struct Chain {
+pub(crate) struct Chain {
     key: AuditKey,
     end: End,
 }
@@ -20,34 +21,33 @@ pub(super) struct Chain {
 /// Where the log stands. Kept aside before an intent is tried and put back when
 /// it fails, as the database puts back its rows.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct End {
+pub(crate) struct End {
     seq: u64,
     seal: Seal,
     newest: Option<Timestamp>,
 }
 
 /// The newest line was not sealed by this key.
-pub(super) enum Unsealed {
+pub(crate) enum Unsealed {
     Line(u64),
     Failed(Failure),
 }
 
-impl<E: Into<Failure>> From<E> for Unsealed {
-    fn from(error: E) -> Self {
-        Self::Failed(error.into())
+impl From<Failure> for Unsealed {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
     }
 }
 
 impl Chain {
     /// Goes on where the database ends.
-    pub(super) fn at_end_of(db: &Connection, key: AuditKey) -> Result<Self, Unsealed> {
-        let newest = rows::newest(db)?;
-        let mut end = End { seq: 0, seal: GENESIS, newest };
-        let last: Option<i64> = db.query_row("SELECT max(seq) FROM audit", [], |row| row.get(0))?;
-        if let Some(last) = last {
+    pub(crate) fn at_end_of<D: Db>(db: &D, key: AuditKey) -> Result<Self, Unsealed> {
+        let mut end = End { seq: 0, seal: GENESIS, newest: rows::newest(db)? };
+        if let Some(last) = db.number("SELECT max(seq) FROM audit", &[])? {
             let previous = last - 1;
-            let seal: Option<Seal> =
-                db.query_row("SELECT seal FROM audit WHERE seq = ?1", [previous], |row| row.get(0)).optional()?;
+            let seal = db.first("SELECT seal FROM audit WHERE seq = ?1", values![previous], |row| {
+                Fields::of("audit", row).bytes(0)
+            })?;
             let [last] = &rows::audit(db, u64::try_from(previous).unwrap_or(0), 1)?[..] else {
                 return Err(Failure::corrupt("audit.seq", "there is a line before the first").into());
             };
@@ -59,37 +59,35 @@ impl Chain {
         Ok(Self { key, end })
     }
 
-    pub(super) fn end(&self) -> End {
+    pub(crate) fn end(&self) -> End {
         self.end
     }
 
-    pub(super) fn go_back_to(&mut self, end: End) {
+    pub(crate) fn go_back_to(&mut self, end: End) {
         self.end = end;
     }
 
-    pub(super) fn append(&mut self, db: &Connection, entry: &Entry) -> Outcome<()> {
+    pub(crate) fn append<D: Db>(&mut self, db: &D, entry: &Entry) -> Outcome<()> {
         let (seq, text) = (self.end.seq + 1, entry.to_text());
         let seal = self.key.seal(&self.end.seal, seq, &text);
-        db.prepare_cached("INSERT INTO audit (seq, line, seal) VALUES (?1, ?2, ?3)")?.execute(params![
-            rows::int(seq),
-            line::pack(&text),
-            seal
-        ])?;
+        let sql = "INSERT INTO audit (seq, line, seal) VALUES (?1, ?2, ?3)";
+        db.execute(sql, values![rows::int(seq), &*line::pack(&text), &seal])?;
         (self.end.seq, self.end.seal) = (seq, seal);
         self.saw(entry.at);
         Ok(())
     }
 
     /// Something was recorded at this time.
-    pub(super) fn saw(&mut self, at: Timestamp) {
+    pub(crate) fn saw(&mut self, at: Timestamp) {
         self.end.newest = self.end.newest.max(Some(at));
     }
 
     /// Writes the newest time down, if it has moved since `before`.
-    pub(super) fn keep_newest(&self, db: &Connection, before: End) -> Outcome<()> {
+    pub(crate) fn keep_newest<D: Db>(&self, db: &D, before: End) -> Outcome<()> {
+        const SQL: &str =
+            "INSERT INTO newest (one, at) VALUES (1, ?1) ON CONFLICT (one) DO UPDATE SET at = excluded.at";
         if let Some(at) = self.end.newest.filter(|_| self.end.newest != before.newest) {
-            db.prepare_cached("INSERT INTO newest VALUES (1, ?1) ON CONFLICT DO UPDATE SET at = excluded.at")?
-                .execute([at.as_millis()])?;
+            db.execute(SQL, values![at.as_millis()])?;
         }
         Ok(())
     }

@@ -4,11 +4,11 @@
 use std::{io, thread};
 
 use keeper::Stored;
-use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{
+use crate::{
     chain::Chain,
+    database::{Db, Undone, Writable},
     failure::{Failure, Outcome},
 };
 
@@ -18,31 +18,31 @@ const GROUP: usize = 256;
 const QUEUE: usize = 1024;
 
 /// What an intent works with.
-pub(super) struct Write<'w> {
-    pub(super) db: &'w Connection,
-    pub(super) chain: &'w mut Chain,
+pub(crate) struct Write<'w, D> {
+    pub(crate) db: &'w D,
+    pub(crate) chain: &'w mut Chain,
 }
 
-impl Write<'_> {
+impl<D: Db> Write<'_, D> {
     /// Adds a line of audit to the transaction.
-    pub(super) fn log(&mut self, entry: &authority::Entry) -> Outcome<()> {
+    pub(crate) fn log(&mut self, entry: &authority::Entry) -> Outcome<()> {
         self.chain.append(self.db, entry)
     }
 }
 
 /// The way to the thread. Dropped, it lets the thread finish and waits for it.
-pub(super) struct Writer {
-    queue: Option<mpsc::Sender<Box<dyn Intent>>>,
+pub(crate) struct Writer<D> {
+    queue: Option<mpsc::Sender<Box<dyn Intent<D>>>>,
     thread: Option<thread::JoinHandle<()>>,
 }
 
-impl Writer {
-    pub(super) fn start(db: Connection, mut chain: Chain) -> io::Result<Self> {
+impl<D: Db + 'static> Writer<D> {
+    pub(crate) fn start(mut writable: impl Writable<Db = D>, mut chain: Chain) -> io::Result<Self> {
         let (queue, mut waiting) = mpsc::channel(QUEUE);
         let thread = thread::Builder::new().name("store writer".into()).spawn(move || {
-            let mut group: Vec<Box<dyn Intent>> = Vec::with_capacity(GROUP);
+            let mut group: Vec<Box<dyn Intent<D>>> = Vec::with_capacity(GROUP);
             while waiting.blocking_recv_many(&mut group, GROUP) > 0 {
-                let outcomes = commit(&db, &mut chain, &mut group);
+                let outcomes = commit(&mut writable, &mut chain, &mut group);
                 group.drain(..).zip(outcomes).for_each(|(intent, outcome)| intent.answer(outcome));
             }
         })?;
@@ -51,10 +51,10 @@ impl Writer {
 
     /// Has `act` done in a transaction, and returns when that is on the disk. It
     /// is done even if nobody waits for it any more.
-    pub(super) async fn run<T, F>(&self, act: F) -> Stored<T>
+    pub(crate) async fn run<T, F>(&self, act: F) -> Stored<T>
     where
         T: Send + 'static,
-        F: Fn(&mut Write<'_>) -> Outcome<T> + Send + 'static,
+        F: Fn(&mut Write<'_, D>) -> Outcome<T> + Send + 'static,
     {
         let stopped = || Failure::unavailable("the thread that writes has stopped: restart Postern").0;
         let (answer, answered) = oneshot::channel();
@@ -65,7 +65,7 @@ impl Writer {
     }
 }
 
-impl Drop for Writer {
+impl<D> Drop for Writer<D> {
     fn drop(&mut self) {
         self.queue = None;
         if let Some(thread) = self.thread.take() {
@@ -75,48 +75,37 @@ impl Drop for Writer {
     }
 }
 
-/// Why a transaction came to nothing.
-enum Undone {
-    /// One of the intents failed.
-    Intent(Failure),
-    /// It could not be begun or committed, whatever is in it.
-    Transaction(Failure),
-}
-
 /// Commits all together. If an intent fails, which the law never makes it do,
 /// each is tried again alone, so that it takes no other with it.
-fn commit(db: &Connection, chain: &mut Chain, group: &mut [Box<dyn Intent>]) -> Vec<Outcome<()>> {
-    let failure = |undone| match undone {
-        Undone::Intent(failure) | Undone::Transaction(failure) => failure,
-    };
-    match transact(db, chain, group) {
-        Err(Undone::Intent(_)) => group.chunks_mut(1).map(|one| transact(db, chain, one).map_err(failure)).collect(),
-        outcome => vec![outcome.map_err(failure); group.len()],
+fn commit<W: Writable>(writable: &mut W, chain: &mut Chain, group: &mut [Box<dyn Intent<W::Db>>]) -> Vec<Outcome<()>> {
+    match transact(writable, chain, group) {
+        Err(Undone::Inside(_)) => {
+            group.chunks_mut(1).map(|one| transact(writable, chain, one).map_err(Failure::from)).collect()
+        }
+        outcome => vec![outcome.map_err(Failure::from); group.len()],
     }
 }
 
-fn transact(db: &Connection, chain: &mut Chain, group: &mut [Box<dyn Intent>]) -> Result<(), Undone> {
+fn transact<W: Writable>(
+    writable: &mut W,
+    chain: &mut Chain,
+    group: &mut [Box<dyn Intent<W::Db>>],
+) -> Result<(), Undone> {
     let before = chain.end();
-    let mut attempt = || {
-        let transaction = begin(db).map_err(Undone::Transaction)?;
-        group.iter_mut().try_for_each(|intent| intent.act(&mut Write { db, chain })).map_err(Undone::Intent)?;
-        let kept = chain.keep_newest(db, before);
-        kept.and_then(|()| Ok(transaction.commit()?)).map_err(Undone::Transaction)
-    };
-    let outcome = attempt();
+    let outcome = writable.transact(&mut |db| {
+        chain.go_back_to(before);
+        group.iter_mut().try_for_each(|intent| intent.act(&mut Write { db, chain }))?;
+        chain.keep_newest(db, before)
+    });
     if outcome.is_err() {
         chain.go_back_to(before);
     }
     outcome
 }
 
-fn begin(db: &Connection) -> Outcome<Transaction<'_>> {
-    Ok(Transaction::new_unchecked(db, TransactionBehavior::Immediate)?)
-}
-
 /// Something to be done, whatever it returns.
-trait Intent: Send {
-    fn act(&mut self, write: &mut Write<'_>) -> Outcome<()>;
+trait Intent<D>: Send {
+    fn act(&mut self, write: &mut Write<'_, D>) -> Outcome<()>;
     fn answer(self: Box<Self>, committed: Outcome<()>);
 }
 
@@ -126,12 +115,12 @@ struct Asked<T, F> {
     answer: oneshot::Sender<Stored<T>>,
 }
 
-impl<T, F> Intent for Asked<T, F>
+impl<D, T, F> Intent<D> for Asked<T, F>
 where
     T: Send,
-    F: Fn(&mut Write<'_>) -> Outcome<T> + Send,
+    F: Fn(&mut Write<'_, D>) -> Outcome<T> + Send,
 {
-    fn act(&mut self, write: &mut Write<'_>) -> Outcome<()> {
+    fn act(&mut self, write: &mut Write<'_, D>) -> Outcome<()> {
         self.outcome = Some((self.act)(write)?);
         Ok(())
     }
@@ -149,30 +138,31 @@ where
 mod tests {
     use authority::{AuditKey, Event, audit::Verifier};
     use keeper::StoreError;
+    use rusqlite::Connection;
     use testkit::{account, by_admin};
 
     use super::*;
-    use crate::sqlite::{migrations, rows};
+    use crate::rows;
 
     fn key() -> AuditKey {
         AuditKey::new([1; 32])
     }
 
-    fn writer() -> Writer {
-        let mut db = Connection::open_in_memory().unwrap();
-        assert!(migrations::migrate(&mut db).is_ok());
+    fn writer() -> Writer<Connection> {
+        let db = crate::sqlite::in_memory();
         let chain = Chain::at_end_of(&db, key()).ok().unwrap();
         Writer::start(db, chain).unwrap()
     }
 
-    async fn record(writer: &Writer, label: String) -> Stored<()> {
+    async fn record(writer: &Writer<Connection>, label: String) -> Stored<()> {
         let event = Event::AccountRemoved { login: label };
         let entry = by_admin(&account("alice@example.org"), 0, event);
         writer.run(move |write| write.log(&entry)).await
     }
 
-    async fn limit_pages(writer: &Writer, pages: i64) {
-        let limit = move |write: &mut Write<'_>| Ok(write.db.pragma_update(None, "max_page_count", pages)?);
+    async fn limit_pages(writer: &Writer<Connection>, pages: i64) {
+        let limit =
+            move |write: &mut Write<'_, Connection>| Ok(write.db.pragma_update(None, "max_page_count", pages)?);
         writer.run(limit).await.unwrap();
     }
 

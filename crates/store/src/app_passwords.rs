@@ -1,0 +1,163 @@
+//! App passwords: looked up, made, ended.
+
+use authority::{AccountId, AppPassword, AppPasswordId, Entry, Event, Timestamp, Use};
+use keeper::{Digest, Issued, Listed};
+
+use crate::{
+    accounts,
+    database::{Columns, Db, Value, values},
+    failure::Outcome,
+    journal,
+    rows::{self, Fields},
+    writer::Write,
+};
+
+const FROM: &str = "FROM app_password AS p JOIN account AS a ON a.no = p.account";
+
+pub(crate) fn by_digest<D: Db>(db: &D, digest: &Digest) -> Outcome<Option<AppPassword>> {
+    let sql = format!("SELECT {} {FROM} WHERE substr(p.digest, 1, 8) = ?1 AND p.digest = ?2", rows::APP_PASSWORD);
+    db.first(&sql, values![&digest.0[..8], &digest.0], rows::app_password)
+}
+
+pub(crate) fn of_account<D: Db>(db: &D, account: AccountId) -> Outcome<Vec<Listed>> {
+    listed(db, "a.id = ?1", values![account.as_bytes()])
+}
+
+pub(crate) fn by_id<D: Db>(db: &D, id: AppPasswordId) -> Outcome<Option<Listed>> {
+    Ok(listed(db, "p.id = ?1", values![id.as_bytes()])?.pop())
+}
+
+fn listed<D: Db>(db: &D, which: &str, values: &[Value<'_>]) -> Outcome<Vec<Listed>> {
+    let sql = format!(
+        "SELECT {}, {} {FROM}
+         LEFT JOIN app_password_use AS u ON u.app_password = p.no LEFT JOIN door AS d ON d.no = u.door
+         WHERE {which} ORDER BY p.created DESC, p.no DESC, u.at DESC",
+        rows::APP_PASSWORD,
+        rows::USE
+    );
+    let mut all: Vec<Listed> = vec![];
+    db.query(&sql, values, |row| {
+        let password = rows::app_password(row)?;
+        if all.last().is_none_or(|last| last.password.id != password.id) {
+            all.push(Listed { password, uses: vec![] });
+        }
+        if let (Some(one), Some(used)) = (all.last_mut(), rows::used(row, rows::APP_PASSWORD_WIDTH)?) {
+            one.uses.push(used);
+        }
+        Ok(())
+    })?;
+    Ok(all)
+}
+
+pub(crate) fn issue<D: Db>(
+    write: &mut Write<'_, D>,
+    password: &AppPassword,
+    digest: &Digest,
+    limit: usize,
+    entry: &Entry,
+) -> Outcome<Issued> {
+    const SQL: &str = "INSERT INTO app_password (id, account, digest, label, app, scopes, networks, lock,
+            created, use_by, expires, first_used, revoked)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+    let Some(no) = accounts::number_if_it_may(write.db, password.account)? else { return Ok(Issued::NotAllowed) };
+    if living(write.db, no, password.created)?.len() >= limit {
+        return Ok(Issued::LimitReached);
+    }
+    let millis = |at: Option<Timestamp>| at.map(Timestamp::as_millis);
+    write.db.execute(
+        SQL,
+        values![
+            password.id.as_bytes(),
+            no,
+            &digest.0,
+            password.label.as_str(),
+            password.app.as_str(),
+            &*password.scopes.to_string(),
+            &*password.networks.to_string(),
+            rows::lock(password.lock),
+            password.created.as_millis(),
+            password.use_by.as_millis(),
+            millis(password.expires),
+            millis(password.first_used),
+            millis(password.revoked),
+        ],
+    )?;
+    write.log(entry)?;
+    Ok(Issued::Done)
+}
+
+pub(crate) fn revoke<D: Db>(
+    write: &mut Write<'_, D>,
+    account: AccountId,
+    id: AppPasswordId,
+    entry: &Entry,
+) -> Outcome<bool> {
+    const SQL: &str = "UPDATE app_password SET revoked = ?3
+        WHERE id = ?2 AND account = (SELECT no FROM account WHERE id = ?1) AND revoked IS NULL";
+    let revoked = write.db.execute(SQL, values![account.as_bytes(), id.as_bytes(), entry.at.as_millis()])? == 1;
+    if revoked {
+        write.log(entry)?;
+    }
+    Ok(revoked)
+}
+
+pub(crate) fn revoke_all<D: Db>(
+    write: &mut Write<'_, D>,
+    account: AccountId,
+    entry: &Entry,
+) -> Outcome<Vec<AppPasswordId>> {
+    let Some(no) = accounts::number(write.db, account)? else { return Ok(vec![]) };
+    if living(write.db, no, entry.at)?.is_empty() {
+        return Ok(vec![]);
+    }
+    write.log(entry)?;
+    revoke_living(write, no, entry)
+}
+
+/// Revokes all that are alive, each with a line of audit that follows `entry`.
+pub(crate) fn revoke_living<D: Db>(
+    write: &mut Write<'_, D>,
+    account: i64,
+    entry: &Entry,
+) -> Outcome<Vec<AppPasswordId>> {
+    let living = living(write.db, account, entry.at)?;
+    for (no, id) in &living {
+        let sql = "UPDATE app_password SET revoked = ?2 WHERE no = ?1";
+        write.db.execute(sql, values![*no, entry.at.as_millis()])?;
+        write.log(&entry.also(Event::AppPasswordRevoked { id: *id }))?;
+    }
+    Ok(living.into_iter().map(|(_, id)| id).collect())
+}
+
+pub(crate) fn record_first_use<D: Db>(
+    write: &mut Write<'_, D>,
+    id: AppPasswordId,
+    first: &Use,
+    entry: &Entry,
+) -> Outcome<bool> {
+    let sql = format!("SELECT {} {FROM} WHERE p.id = ?1", rows::APP_PASSWORD);
+    let Some((no, password)) = write.db.first(&sql, values![id.as_bytes()], numbered)? else { return Ok(false) };
+    if password.revoked.is_some() || password.is_over(first.at) {
+        return Ok(false);
+    }
+    if password.first_used.is_none() {
+        let sql = "UPDATE app_password SET first_used = ?2 WHERE no = ?1";
+        write.db.execute(sql, values![no, first.at.as_millis()])?;
+        journal::record_use(write, id, first)?;
+        write.log(entry)?;
+    }
+    Ok(true)
+}
+
+/// Number and id of those that are neither over nor revoked. What "over" means
+/// is the law's to say, so the rows are read and asked.
+fn living<D: Db>(db: &D, account: i64, at: Timestamp) -> Outcome<Vec<(i64, AppPasswordId)>> {
+    let sql = format!("SELECT {} {FROM} WHERE p.account = ?1 AND p.revoked IS NULL", rows::APP_PASSWORD);
+    let unrevoked = db.query(&sql, values![account], numbered)?;
+    let living = unrevoked.into_iter().filter(|(_, password)| !password.is_over(at));
+    Ok(living.map(|(no, password)| (no, password.id)).collect())
+}
+
+fn numbered(row: &dyn Columns) -> Outcome<(i64, AppPassword)> {
+    Ok((Fields::of("app_password", row).int(0)?, rows::app_password(row)?))
+}

@@ -1,0 +1,126 @@
+//! A connection to `postern.db`.
+
+use std::{path::Path, time::Duration};
+
+use rusqlite::{
+    Connection, OpenFlags, Row, Statement, ToSql, Transaction, TransactionBehavior,
+    config::DbConfig,
+    params_from_iter,
+    types::{FromSqlError, ToSqlOutput, ValueRef},
+};
+
+use crate::{
+    database::{Columns, Db, Undone, Value, Writable},
+    failure::Outcome,
+};
+
+/// How long to wait for a program that holds the database: a copy being made, a
+/// person with a shell.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The connection that writes.
+pub(super) fn writing(path: &Path) -> Outcome<Connection> {
+    let db = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    db.execute_batch(
+        "PRAGMA journal_mode = WAL;
+         PRAGMA synchronous = FULL;
+         PRAGMA foreign_keys = ON;
+         PRAGMA temp_store = MEMORY;
+         PRAGMA cache_size = -32768;
+         PRAGMA journal_size_limit = 67108864;",
+    )?;
+    Ok(db)
+}
+
+/// One that only reads.
+pub(super) fn reading(path: &Path) -> Outcome<Connection> {
+    let db = open(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    db.execute_batch("PRAGMA cache_size = -8192")?;
+    Ok(db)
+}
+
+fn open(path: &Path, flags: OpenFlags) -> Outcome<Connection> {
+    let db = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    db.busy_timeout(PATIENCE)?;
+    // Without this promise SQLite plans a statement anew for each value that is
+    // bound to it, which costs ten times the look-up.
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    db.execute_batch("PRAGMA trusted_schema = OFF")?;
+    db.set_prepared_statement_cache_capacity(64);
+    Ok(db)
+}
+
+impl Db for Connection {
+    fn query<T>(
+        &self,
+        sql: &str,
+        values: &[Value<'_>],
+        mut read: impl FnMut(&dyn Columns) -> Outcome<T>,
+    ) -> Outcome<Vec<T>> {
+        let mut statement = self.prepare_cached(sql)?;
+        let mut found = statement.query(params_from_iter(values))?;
+        let mut all = vec![];
+        while let Some(row) = found.next()? {
+            all.push(read(row)?);
+        }
+        Ok(all)
+    }
+
+    fn execute(&self, sql: &str, values: &[Value<'_>]) -> Outcome<u64> {
+        Ok(self.prepare_cached(sql)?.execute(params_from_iter(values))? as u64)
+    }
+}
+
+impl Writable for Connection {
+    type Db = Self;
+
+    fn transact(&mut self, act: &mut dyn FnMut(&Self) -> Outcome<()>) -> Result<(), Undone> {
+        let failed = |error: rusqlite::Error| Undone::Transaction(error.into());
+        let transaction = Transaction::new_unchecked(self, TransactionBehavior::Immediate).map_err(failed)?;
+        act(self).map_err(Undone::Inside)?;
+        transaction.commit().map_err(failed)
+    }
+}
+
+impl ToSql for Value<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match *self {
+            Self::Null => ValueRef::Null,
+            Self::Int(number) => ValueRef::Integer(number),
+            Self::Text(text) => ValueRef::Text(text.as_bytes()),
+            Self::Blob(bytes) => ValueRef::Blob(bytes),
+        }))
+    }
+}
+
+impl Columns for Row<'_> {
+    fn int(&self, column: usize) -> Result<Option<i64>, String> {
+        self.value(column)?.as_i64_or_null().map_err(told)
+    }
+
+    fn text(&self, column: usize) -> Result<Option<&str>, String> {
+        self.value(column)?.as_str_or_null().map_err(told)
+    }
+
+    fn blob(&self, column: usize) -> Result<Option<&[u8]>, String> {
+        self.value(column)?.as_blob_or_null().map_err(told)
+    }
+
+    fn name(&self, column: usize) -> &str {
+        AsRef::<Statement<'_>>::as_ref(self).column_name(column).unwrap_or("?")
+    }
+}
+
+trait At {
+    fn value(&self, column: usize) -> Result<ValueRef<'_>, String>;
+}
+
+impl At for Row<'_> {
+    fn value(&self, column: usize) -> Result<ValueRef<'_>, String> {
+        self.get_ref(column).map_err(|error| error.to_string())
+    }
+}
+
+fn told(error: FromSqlError) -> String {
+    error.to_string()
+}
