@@ -112,7 +112,9 @@ pub fn ensure(folder: &Path, domain: &str, names: &[String], now: i64) -> Result
 
     // One that cannot be read is not outlived: people trust it, and it is never
     // replaced in silence.
-    if !made.ca.exists() || describe(&made.ca).is_ok_and(|ca| ends_soon(&ca, now)) {
+    let ca = describe(&made.ca);
+    if !made.ca.exists() || ca.is_ok_and(|ca| ends_soon(&ca, now)) {
+        keep_aside(&[&made.ca, &ca_key])?;
         make_ca(domain, now, &made.ca, &ca_key)?;
         made.new_ca = true;
     }
@@ -148,6 +150,21 @@ fn ends_soon(facts: &CertificateFacts, now: i64) -> bool {
     facts.not_after - now < RENEW_BEFORE
 }
 
+/// It was made while the clock ran ahead, if the clock is to be believed now:
+/// the CA was made before this moment, and the certificate after it.
+fn begins_later(facts: &CertificateFacts, ca_begins: i64, now: i64) -> bool {
+    ca_begins <= now && now < facts.not_before
+}
+
+/// A clock that runs ahead may be all that is wrong with them: apps trust this CA.
+fn keep_aside(files: &[&Path]) -> Result<(), SelfMadeError> {
+    for path in files.iter().filter(|path| path.exists()) {
+        let aside = path.with_extension("pem.old");
+        fs::rename(path, &aside).map_err(|source| SelfMadeError::Write { path: aside.clone(), source })?;
+    }
+    Ok(())
+}
+
 /// Certificate and key fit together, the CA that clients trust made them, all
 /// names are in it, and time is left.
 fn still_good(made: &SelfMade, names: &[String], now: i64) -> Result<bool, TlsError> {
@@ -156,6 +173,7 @@ fn still_good(made: &SelfMade, names: &[String], now: i64) -> Result<bool, TlsEr
     let server = read_chain(&made.certificate)?;
     let [ca, server] = [parse(&ca[0], &made.ca)?, parse(&server[0], &made.certificate)?];
     Ok(!ends_soon(&facts, now)
+        && !begins_later(&facts, ca.validity().not_before.timestamp(), now)
         && issuer_key_id(&server).is_some_and(|id| Some(id) == key_id(&ca))
         && names.iter().all(|name| facts.names.contains(name)))
 }

@@ -13,7 +13,7 @@ use protocols::{
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    time::{Instant, timeout, timeout_at},
+    time::{Instant, sleep_until, timeout},
 };
 use zeroize::Zeroizing;
 
@@ -28,6 +28,7 @@ const SILENCE: Duration = Duration::from_secs(60);
 const DIALOGUE: Duration = Duration::from_secs(300);
 /// The server behind takes a session over within this, or is taken to be down.
 const HANDOVER: Duration = Duration::from_secs(15);
+const TOO_LONG: &str = "Signing in took too long.";
 /// A last word is said within this, or not at all.
 const LAST_WORD: Duration = Duration::from_secs(1);
 
@@ -121,7 +122,8 @@ impl ImapDoor {
                         SignIn::Unavailable => say(&mut client, &server.unavailable(crate::TRY_LATER)).await?,
                     },
                     Event::Close => {
-                        client.shutdown().await?;
+                        // Who does not take the last word is not waited for.
+                        let _ = timeout(LAST_WORD, client.shutdown()).await;
                         return Ok(None);
                     }
                 }
@@ -129,17 +131,23 @@ impl ImapDoor {
             // A password may be among them.
             let mut octets = Zeroizing::new([0; 1024]);
             let heard = tokio::select! {
-                heard = timeout_at(end.min(Instant::now() + SILENCE), client.read(&mut *octets)) => heard,
+                // In this order: where there is always more to read, nothing below is looked at.
+                biased;
                 () = shutdown.requested() => {
                     say(&mut client, &server.bye("The server is being restarted.")).await?;
                     continue;
                 }
+                () = sleep_until(end) => {
+                    say(&mut client, &server.bye(TOO_LONG)).await?;
+                    continue;
+                }
+                heard = timeout(SILENCE, client.read(&mut *octets)) => heard,
             };
             match heard {
                 Ok(Ok(0)) => return Ok(None),
                 Ok(Ok(n)) => server.feed(&octets[..n]),
                 Ok(Err(error)) => return Err(error),
-                Err(_) => say(&mut client, &server.bye("Signing in took too long.")).await?,
+                Err(_) => say(&mut client, &server.bye(TOO_LONG)).await?,
             }
         }
     }

@@ -75,12 +75,14 @@ pub(crate) async fn serve(config: Config) -> Result<(), ServeError> {
 /// The certificate: the site's own, or one under a CA made here.
 fn tls(config: &Config) -> Result<Tls, ServeError> {
     Ok(match &config.tls {
-        Some(files) => Tls::load(&files.certificate, &files.key)?,
+        Some(files) => {
+            if files.is_exposed() {
+                tracing::warn!(file = %files.key.display(), "everybody on this machine can read the key of the certificate: chmod o-rwx it");
+            }
+            Tls::load(&files.certificate, &files.key)?
+        }
         None => {
             let made = self_made_certificate(config)?;
-            if made.new_ca {
-                tracing::info!(ca = %made.ca.display(), "made a CA of our own: tell apps to trust it");
-            }
             Tls::load(&made.certificate, &made.key)?
         }
     })
@@ -89,17 +91,22 @@ fn tls(config: &Config) -> Result<Tls, ServeError> {
 fn self_made_certificate(config: &Config) -> Result<self_made::SelfMade, self_made::SelfMadeError> {
     let names = [config.url.host().to_owned()];
     let folder = config.data.join("tls");
-    self_made::ensure(&folder, config.domain.as_str(), &names, SystemClock.now().as_secs())
+    let made = self_made::ensure(&folder, config.domain.as_str(), &names, SystemClock.now().as_secs())?;
+    if made.new_ca {
+        tracing::warn!(ca = %made.ca.display(), "made a CA of our own: tell apps to trust it");
+    }
+    Ok(made)
 }
+
+const DAY: Duration = Duration::from_secs(86_400);
 
 /// Looks daily whether the certificate made here is about to end.
 async fn renew(config: Arc<Config>, tls: Tls) {
-    let mut daily = tokio::time::interval(Duration::from_secs(86_400));
     while config.tls.is_none() {
-        daily.tick().await;
-        let renewed = self_made_certificate(&config).map_err(ServeError::from);
-        let reloaded = renewed.and_then(|made| if made.new_certificate { Ok(tls.reload()?) } else { Ok(()) });
-        if let Err(error) = reloaded {
+        tokio::time::sleep(DAY).await;
+        // Read again also where nothing is new: yesterday's reading may have failed.
+        let made = self_made_certificate(&config).map_err(ServeError::from);
+        if let Err(error) = made.and_then(|_| Ok(tls.reload()?)) {
             tracing::error!(%error, "the certificate could not be renewed");
         }
     }

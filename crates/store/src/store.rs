@@ -82,7 +82,7 @@ impl<K: Kind> Store for Sql<K> {
     }
 
     async fn accounts(&self) -> Stored<Vec<Account>> {
-        self.list(|db| accounts::all(db)).await
+        self.list(accounts::all).await
     }
 
     async fn app_passwords(&self, account: AccountId) -> Stored<Vec<Listed>> {
@@ -106,7 +106,7 @@ impl<K: Kind> Store for Sql<K> {
     }
 
     async fn newest(&self) -> Stored<Option<Timestamp>> {
-        self.look_up(|db| rows::newest(db)).await
+        self.look_up(rows::newest).await
     }
 
     async fn add_account(&self, new: &NewAccount, entry: &Entry) -> Stored<Added> {

@@ -76,6 +76,28 @@ fn a_clock_that_stepped_back_ends_nothing() {
 }
 
 #[test]
+fn a_clock_that_ran_ahead_costs_no_certificate_for_good() {
+    // Eleven months ahead, and right again.
+    let folder = tempfile::tempdir().unwrap();
+    ensure(folder.path(), &[], NOW);
+    ensure(folder.path(), &[], NOW + 380 * DAY);
+    let right = ensure(folder.path(), &[], NOW + DAY);
+    assert!(right.new_certificate && !right.new_ca);
+    assert!(describe(&right.certificate).unwrap().not_before < NOW + DAY);
+
+    // Ten years ahead: the CA that apps trust can be put back.
+    let before = fs::read(&right.ca).unwrap();
+    assert!(ensure(folder.path(), &[], NOW + 3649 * DAY).new_ca);
+    for name in ["ca", "ca-key"] {
+        let aside = folder.path().join(format!("{name}.pem.old"));
+        fs::rename(aside, folder.path().join(format!("{name}.pem"))).unwrap();
+    }
+    let back = ensure(folder.path(), &[], NOW + 2 * DAY);
+    assert!(back.new_certificate && !back.new_ca);
+    assert_eq!(fs::read(&back.ca).unwrap(), before);
+}
+
+#[test]
 fn what_does_not_fit_is_made_anew() {
     let folder = tempfile::tempdir().unwrap();
     let made = ensure(folder.path(), &["a.example.org"], NOW);

@@ -217,6 +217,23 @@ async fn a_client_that_says_nothing_is_let_go() {
     assert_eq!(begun.elapsed().as_secs(), 60);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_client_that_talks_on_without_signing_in_is_let_go() {
+    let world = World::new().await;
+    let behind = ImapBehind::that(Imap::Serves).await;
+    let imap = at(&world, behind.upstream(), Certificate::new().starttls());
+    let mut client = Client::plain(imap.address).await;
+    let begun = tokio::time::Instant::now();
+    let last = loop {
+        match tokio::time::timeout(std::time::Duration::from_secs(7), client.line()).await {
+            Ok(unasked) => break unasked,
+            Err(_) => assert!(client.ask("a NOOP").await.contains("a OK")),
+        }
+    };
+    assert!(last.starts_with("* BYE "), "{last:?} after {:?}", begun.elapsed());
+    assert_eq!(begun.elapsed().as_secs(), 300);
+}
+
 #[tokio::test]
 async fn shutting_down_says_goodbye() {
     let world = World::new().await;

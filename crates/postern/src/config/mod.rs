@@ -57,6 +57,18 @@ pub(crate) struct TlsFiles {
     pub(crate) key: PathBuf,
 }
 
+impl TlsFiles {
+    /// True if everybody on this machine can read the key.
+    pub(crate) fn is_exposed(&self) -> bool {
+        is_exposed(&self.key)
+    }
+}
+
+/// A group that was made for it may read.
+fn is_exposed(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o007 != 0)
+}
+
 /// Where people sign in.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -139,10 +151,9 @@ impl PasswordFile {
         &self.0
     }
 
-    /// True if everybody on this machine can read it. A group that was made
-    /// for it may.
+    /// True if everybody on this machine can read it.
     pub(crate) fn is_exposed(&self) -> bool {
-        std::fs::metadata(&self.0).is_ok_and(|metadata| metadata.permissions().mode() & 0o007 != 0)
+        is_exposed(&self.0)
     }
 
     pub(crate) fn read(&self) -> Result<Secret, ConfigError> {

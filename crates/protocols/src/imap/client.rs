@@ -71,6 +71,11 @@ pub enum HandoverError {
         "the IMAP server behind offers no AUTH=PLAIN here: let it accept cleartext passwords from Postern's address, or use imaps:// for [[gateway]] upstream"
     )]
     NoPlain,
+    /// A client could sign in to it again, past Postern (RFC 8437).
+    #[error(
+        "the IMAP server behind offers UNAUTHENTICATE, by which an app could become somebody else there without Postern: switch it off"
+    )]
+    LeadsPast,
     /// It does not speak IMAP, or not to the end.
     #[error("the server behind does not speak IMAP as expected ({0}): check [[gateway]] upstream")]
     NotImap(String),
@@ -241,14 +246,14 @@ impl Client {
                     self.capabilities = Some(list.to_owned());
                 }
                 match self.capabilities.take() {
-                    Some(list) => Ok(Some(self.ready(list))),
+                    Some(list) => self.ready(list).map(Some),
                     None => Ok(Some(self.ask_capabilities(State::CapabilitiesAfter))),
                 }
             }
             State::CapabilitiesAfter => {
                 let list = self.capabilities.take();
                 let list = list.ok_or_else(|| HandoverError::NotImap("no capabilities when asked".into()))?;
-                Ok(Some(self.ready(list)))
+                self.ready(list).map(Some)
             }
             // An OK to a message that was never sent is an answer to nothing of ours.
             State::Greeting | State::Prompt | State::Over => Err(HandoverError::NotImap(excerpt(answer))),
@@ -264,12 +269,11 @@ impl Client {
     fn authenticate(&mut self) -> Result<Event, HandoverError> {
         // What it says before the sign-in does not hold after it.
         let list = self.capabilities.take().unwrap_or_default();
-        let offers = |name: &str| list.split_ascii_whitespace().any(|word| word.eq_ignore_ascii_case(name));
-        if !offers("AUTH=PLAIN") {
+        if !offers(&list, "AUTH=PLAIN") {
             return Err(HandoverError::NoPlain);
         }
         self.lines = 0;
-        if offers("SASL-IR") {
+        if offers(&list, "SASL-IR") {
             return Ok(self.send_authenticate());
         }
         self.state = State::Prompt;
@@ -296,15 +300,23 @@ impl Client {
         Event::Send(octets)
     }
 
-    fn ready(&mut self, capabilities: String) -> Event {
+    fn ready(&mut self, capabilities: String) -> Result<Event, HandoverError> {
+        // Not to be masked away: the session asks the server itself from now on.
+        if offers(&capabilities, "UNAUTHENTICATE") {
+            return Err(HandoverError::LeadsPast);
+        }
         self.state = State::Over;
         let leftover = self.input.take(self.input.unread().len()).to_vec();
-        Event::Ready(Ready { capabilities, leftover })
+        Ok(Event::Ready(Ready { capabilities, leftover }))
     }
 }
 
 fn split_word(text: &str) -> (&str, &str) {
     text.split_once(' ').unwrap_or((text, ""))
+}
+
+fn offers(list: &str, name: &str) -> bool {
+    list.split_ascii_whitespace().any(|word| word.eq_ignore_ascii_case(name))
 }
 
 /// The list of a `[CAPABILITY ...]` code at the front of a text.

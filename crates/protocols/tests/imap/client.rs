@@ -112,7 +112,8 @@ fn tells_a_bad_handover_from_an_outage() {
     let no_ir = "* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN] hello\r\n";
     let endless = "x".repeat(8193);
     let chatter = "* 1 EXISTS\r\n".repeat(65);
-    let table: [(&[&str], HandoverError); 16] = [
+    let table: [(&[&str], HandoverError); 17] = [
+        (&[greeting, "P2 OK [CAPABILITY IMAP4rev1 unauthenticate] in\r\n"], HandoverError::LeadsPast),
         (
             &[greeting, "P2 NO [AUTHENTICATIONFAILED] Authentication failed.\r\n"],
             HandoverError::Refused("[AUTHENTICATIONFAILED] Authentication failed.".into()),
