@@ -9,7 +9,7 @@ pub(crate) const DEMO: &[&str] =
     &["ca-certificates", "curl", "dovecot-imapd", "isync", "openssl", "radicale", "vdirsyncer"];
 /// What the tests run on top of that.
 pub(crate) const TESTS: &[&str] =
-    &["chromium", "chromium-driver", "davfs2", "faketime", "litmus", "mutt", "nginx-light", "python3"];
+    &["chromium", "chromium-driver", "davfs2", "faketime", "litmus", "mutt", "nginx-light", "postgresql", "python3"];
 
 /// Installs what is missing; without root it says what to type.
 pub(crate) fn install(wanted: &[&str]) -> Result<(), String> {
@@ -37,7 +37,7 @@ pub(crate) fn install(wanted: &[&str]) -> Result<(), String> {
     if Path::new("/run/systemd/system").exists() {
         tell(
             "Debian may have started some of these as services. Nothing here needs that; to stop them:\n  \
-             systemctl disable --now dovecot nginx radicale",
+             systemctl disable --now dovecot nginx postgresql radicale",
         );
     }
     Ok(())

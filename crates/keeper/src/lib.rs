@@ -49,7 +49,7 @@ pub use live_session::{Fenced, Holder, LiveSession, SessionId, SessionInfo};
 pub use owner::{Denied, FreshMandate, Mandate, Owner, Pending};
 pub use sign_in::{DEADLINE, JITTER, SignIn, SignInAttempt, TurnedAway};
 pub use store::{
-    Added, Digest, Factors, Issued, Listed, NewAccount, Refused, SetUpOffer, Spent, Store, StoreError, Stored,
+    Added, Digest, Factors, Issued, Listed, NewAccount, Refused, SetUpOffer, Spent, Store, StoreError, Stored, Tenure,
 };
 
 /// What holds for the whole site.

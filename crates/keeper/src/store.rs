@@ -24,12 +24,16 @@ impl std::fmt::Debug for Digest {
     }
 }
 
-/// The store could not do it. Whether it was done is known: it was not.
+/// The store could not do it. It was not done, unless the variant says otherwise.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
     /// It cannot be reached, is locked, read-only, full: try later.
     #[error("the store cannot be used right now: {0}")]
     Unavailable(Arc<str>),
+    /// It was lost while it did it, and cannot be asked. Whoever asks again, when
+    /// it is back, sees what became of it.
+    #[error("it is not known whether this was done, because the store was lost meanwhile: look, then try again: {0}")]
+    Unsettled(Arc<str>),
     /// It holds something that this program did not write.
     #[error("the store holds bad data in {place}: {what}; run `postern doctor`, and restore a backup if it agrees")]
     Corrupt {
@@ -133,9 +137,25 @@ pub struct Refused {
     pub count: u64,
 }
 
+/// Whether this process is the one at work on the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tenure {
+    /// It is, and no other can be.
+    Ours,
+    /// It was, and another may be by now: what the cache holds may be out of date.
+    Unsure,
+    /// Another is.
+    Lost,
+}
+
 /// What is kept, and the only way to it.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
+    /// Asked before every admission, and answered from memory.
+    fn tenure(&self) -> Tenure {
+        Tenure::Ours
+    }
+
     // What a sign-in looks up: one indexed read each.
 
     /// The account with this login or alias.

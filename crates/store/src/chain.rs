@@ -15,11 +15,13 @@ use crate::{
 /// Seals what is appended.
 pub(crate) struct Chain {
     key: AuditKey,
+    /// As committed; none while it is not known what was.
+    committed: Option<End>,
+    /// As it will be, if the transaction under way is committed.
     end: End,
 }
 
-/// Where the log stands. Kept aside before an intent is tried and put back when
-/// it fails, as the database puts back its rows.
+/// Where the log stands.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct End {
     seq: u64,
@@ -42,29 +44,32 @@ impl From<Failure> for Unsealed {
 impl Chain {
     /// Goes on where the database ends.
     pub(crate) fn at_end_of<D: Db>(db: &D, key: AuditKey) -> Result<Self, Unsealed> {
-        let mut end = End { seq: 0, seal: GENESIS, newest: rows::newest(db)? };
-        if let Some(last) = db.number("SELECT max(seq) FROM audit", &[])? {
-            let previous = last - 1;
-            let seal = db.first("SELECT seal FROM audit WHERE seq = ?1", values![previous], |row| {
-                Fields::of("audit", row).bytes(0)
-            })?;
-            let [last] = &rows::audit(db, u64::try_from(previous).unwrap_or(0), 1)?[..] else {
-                return Err(Failure::corrupt("audit.seq", "there is a line before the first").into());
-            };
-            if key.seal(&seal.unwrap_or(GENESIS), last.seq, &last.text) != last.seal {
-                return Err(Unsealed::Line(last.seq));
-            }
-            (end.seq, end.seal) = (last.seq, last.seal);
-        }
-        Ok(Self { key, end })
+        let end = end_of(db, &key)?;
+        Ok(Self { key, committed: Some(end), end })
     }
 
-    pub(crate) fn end(&self) -> End {
-        self.end
-    }
-
-    pub(crate) fn go_back_to(&mut self, end: End) {
+    /// A transaction begins, or begins anew.
+    pub(crate) fn begin<D: Db>(&mut self, db: &D) -> Outcome<End> {
+        let end = match self.committed {
+            Some(end) => end,
+            None => end_of(db, &self.key).map_err(|unsealed| match unsealed {
+                Unsealed::Failed(failure) => failure,
+                Unsealed::Line(seq) => Failure::corrupt(format_args!("audit.seal, row {seq}"), "not sealed by our key"),
+            })?,
+        };
+        self.committed = Some(end);
         self.end = end;
+        Ok(end)
+    }
+
+    /// It was committed.
+    pub(crate) fn keep(&mut self) {
+        self.committed = Some(self.end);
+    }
+
+    /// It was not, or nobody knows: the next one looks.
+    pub(crate) fn give_up(&mut self) {
+        self.committed = None;
     }
 
     pub(crate) fn append<D: Db>(&mut self, db: &D, entry: &Entry) -> Outcome<()> {
@@ -91,4 +96,21 @@ impl Chain {
         }
         Ok(())
     }
+}
+
+fn end_of<D: Db>(db: &D, key: &AuditKey) -> Result<End, Unsealed> {
+    let mut end = End { seq: 0, seal: GENESIS, newest: rows::newest(db)? };
+    if let Some(last) = db.number("SELECT max(seq) FROM audit", &[])? {
+        let previous = last - 1;
+        let sql = "SELECT seal FROM audit WHERE seq = ?1";
+        let seal = db.first(sql, values![previous], |row| Fields::of("audit", row).bytes(0))?;
+        let [last] = &rows::audit(db, u64::try_from(previous).unwrap_or(0), 1)?[..] else {
+            return Err(Failure::corrupt("audit.seq", "there is a line before the first").into());
+        };
+        if key.seal(&seal.unwrap_or(GENESIS), last.seq, &last.text) != last.seal {
+            return Err(Unsealed::Line(last.seq));
+        }
+        (end.seq, end.seal) = (last.seq, last.seal);
+    }
+    Ok(end)
 }

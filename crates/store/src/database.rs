@@ -5,12 +5,20 @@
 use crate::failure::{Failure, Outcome};
 
 /// Something that is bound to a statement.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(crate) enum Value<'v> {
     Null,
     Int(i64),
     Text(&'v str),
     Blob(&'v [u8]),
+}
+
+/// Libraries print what is bound where everything is logged: of digests, hashes
+/// and sealed seeds nothing.
+impl std::fmt::Debug for Value<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("[redacted]")
+    }
 }
 
 impl From<i64> for Value<'_> {

@@ -16,6 +16,11 @@ impl Failure {
         Self(StoreError::Corrupt { place: place.to_string().into(), what: what.to_string().into() })
     }
 
+    /// It may have been done.
+    pub(crate) fn unsettled(Self(cause): Self) -> Self {
+        Self(StoreError::Unsettled(cause.to_string().into()))
+    }
+
     pub(crate) fn unavailable(cause: impl Display) -> Self {
         Self(StoreError::Unavailable(cause.to_string().into()))
     }

@@ -21,6 +21,7 @@ mod failure;
 mod journal;
 mod line;
 mod migrations;
+pub mod postgres;
 mod rows;
 pub mod sqlite;
 mod store;

@@ -7,7 +7,7 @@ use authority::{
     Account, AccountId, AppPassword, AppPasswordId, Entry, Login, Primary, SealedEntry, SecondFactor, Standing,
     Timestamp, Use,
 };
-use keeper::{Added, Digest, Factors, Issued, Listed, NewAccount, Refused, SetUpOffer, Spent, Store, Stored};
+use keeper::{Added, Digest, Factors, Issued, Listed, NewAccount, Refused, SetUpOffer, Spent, Store, Stored, Tenure};
 
 use crate::{
     accounts, app_passwords,
@@ -24,14 +24,19 @@ pub(crate) trait Kind: Send + Sync + 'static {
     /// Reads a row or two by an index.
     fn look_up<T: Send + 'static>(
         &self,
-        read: impl FnOnce(&Self::Db) -> Outcome<T> + Send + 'static,
+        read: impl Fn(&Self::Db) -> Outcome<T> + Send + 'static,
     ) -> impl Future<Output = Outcome<T>> + Send;
 
     /// Reads what may be long.
     fn list<T: Send + 'static>(
         &self,
-        read: impl FnOnce(&Self::Db) -> Outcome<T> + Send + 'static,
+        read: impl Fn(&Self::Db) -> Outcome<T> + Send + 'static,
     ) -> impl Future<Output = Outcome<T>> + Send;
+
+    /// Whether this process is the one at work.
+    fn tenure(&self) -> Tenure {
+        Tenure::Ours
+    }
 }
 
 /// A store in an SQL database. Dropped, it finishes what was asked for.
@@ -48,11 +53,11 @@ impl<K: Kind + fmt::Debug> fmt::Debug for Sql<K> {
 }
 
 impl<K: Kind> Sql<K> {
-    async fn look_up<T: Send + 'static>(&self, read: impl FnOnce(&K::Db) -> Outcome<T> + Send + 'static) -> Stored<T> {
+    async fn look_up<T: Send + 'static>(&self, read: impl Fn(&K::Db) -> Outcome<T> + Send + 'static) -> Stored<T> {
         self.kind.look_up(read).await.map_err(|Failure(error)| error)
     }
 
-    async fn list<T: Send + 'static>(&self, read: impl FnOnce(&K::Db) -> Outcome<T> + Send + 'static) -> Stored<T> {
+    async fn list<T: Send + 'static>(&self, read: impl Fn(&K::Db) -> Outcome<T> + Send + 'static) -> Stored<T> {
         self.kind.list(read).await.map_err(|Failure(error)| error)
     }
 
@@ -67,6 +72,10 @@ impl<K: Kind> Sql<K> {
 
 #[async_trait]
 impl<K: Kind> Store for Sql<K> {
+    fn tenure(&self) -> Tenure {
+        self.kind.tenure()
+    }
+
     async fn account_by_login(&self, login: &Login) -> Stored<Option<Account>> {
         let login = login.clone();
         self.look_up(move |db| accounts::by_login(db, &login)).await

@@ -1,7 +1,7 @@
 //! The one thread that writes. What is asked for while the disk is busy is
 //! committed together: one wait for the disk for all of them.
 
-use std::{io, thread};
+use std::{future::Future, io, thread, time::Duration};
 
 use keeper::Stored;
 use tokio::sync::{mpsc, oneshot};
@@ -65,6 +65,27 @@ impl<D: Db + 'static> Writer<D> {
     }
 }
 
+impl<D: Db + 'static> Writer<D> {
+    /// Has an empty transaction made at these intervals, until the writer is gone.
+    pub(crate) fn beating(&self, every: Duration) -> impl Future<Output = ()> + Send + use<D> {
+        let queue = self.queue.as_ref().map(mpsc::Sender::downgrade);
+        async move {
+            let Some(queue) = queue else { return };
+            loop {
+                tokio::time::sleep(every).await;
+                let (answer, _) = oneshot::channel();
+                let beat = Asked { act: |_: &mut Write<'_, D>| Ok(()), outcome: None, answer };
+                // Not held while waiting: the writer ends with its last owner.
+                let Some(queue) = queue.upgrade() else { return };
+                // A full queue beats by itself.
+                if let Err(mpsc::error::TrySendError::Closed(_)) = queue.try_send(Box::new(beat)) {
+                    return;
+                }
+            }
+        }
+    }
+}
+
 impl<D> Drop for Writer<D> {
     fn drop(&mut self) {
         self.queue = None;
@@ -91,14 +112,14 @@ fn transact<W: Writable>(
     chain: &mut Chain,
     group: &mut [Box<dyn Intent<W::Db>>],
 ) -> Result<(), Undone> {
-    let before = chain.end();
     let outcome = writable.transact(&mut |db| {
-        chain.go_back_to(before);
+        let before = chain.begin(db)?;
         group.iter_mut().try_for_each(|intent| intent.act(&mut Write { db, chain }))?;
         chain.keep_newest(db, before)
     });
-    if outcome.is_err() {
-        chain.go_back_to(before);
+    match &outcome {
+        Ok(()) => chain.keep(),
+        Err(_) => chain.give_up(),
     }
     outcome
 }

@@ -16,9 +16,11 @@ mod clock;
 pub mod contract;
 mod fixtures;
 mod memory;
+mod postgres;
 mod seeded;
 
 pub use clock::FixedClock;
 pub use fixtures::{account, app_password, by_admin, digest, login, new_account, primary, second_factor, used};
 pub use memory::{Call, Hold, MemoryStore};
+pub use postgres::Postgres;
 pub use seeded::Seeded;

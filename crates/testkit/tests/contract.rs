@@ -5,7 +5,7 @@ use std::sync::Arc;
 use keeper::Store;
 use testkit::{MemoryStore, contract};
 
-fn open() -> (Arc<dyn Store>, ()) {
+async fn open() -> (Arc<dyn Store>, ()) {
     (Arc::new(MemoryStore::new(contract::key())), ())
 }
 

@@ -109,15 +109,3 @@ CREATE TABLE newest (
     one SMALLINT PRIMARY KEY CHECK (one = 1),
     at  BIGINT   NOT NULL
 );
-
--- Who may write, one row: locked and counted on by every transaction that writes.
-CREATE TABLE lease (
-    one         SMALLINT    PRIMARY KEY CHECK (one = 1),
-    holder      BYTEA       NOT NULL,
-    place       BYTEA       NOT NULL, -- machine, boot and data folder of the holder
-    who         TEXT        NOT NULL, -- for people
-    until       TIMESTAMPTZ NOT NULL,
-    commits     BIGINT      NOT NULL,
-    past_holder  BYTEA,
-    past_commits BIGINT
-);

@@ -78,16 +78,13 @@ impl Kind for Sqlite {
 
     async fn look_up<T: Send + 'static>(
         &self,
-        read: impl FnOnce(&Connection) -> Outcome<T> + Send + 'static,
+        read: impl Fn(&Connection) -> Outcome<T> + Send + 'static,
     ) -> Outcome<T> {
         // Microseconds: to hand it to another thread would take longer.
         self.look_ups.read(read)
     }
 
-    async fn list<T: Send + 'static>(
-        &self,
-        read: impl FnOnce(&Connection) -> Outcome<T> + Send + 'static,
-    ) -> Outcome<T> {
+    async fn list<T: Send + 'static>(&self, read: impl Fn(&Connection) -> Outcome<T> + Send + 'static) -> Outcome<T> {
         let lists = self.lists.clone();
         let listed = tokio::task::spawn_blocking(move || lists.read(read)).await;
         listed.map_err(|_| Failure::unavailable("the server is stopping: try again when it is back")).flatten()

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use keeper::Store;
 use tempfile::TempDir;
 
-fn open() -> (Arc<dyn Store>, TempDir) {
+async fn open() -> (Arc<dyn Store>, TempDir) {
     let folder = super::folder();
     (Arc::new(super::open(&folder)), folder)
 }

@@ -74,7 +74,7 @@ macro_rules! contract_suite {
         $(
             #[tokio::test(flavor = "multi_thread")]
             async fn $promise() {
-                let (store, _kept) = $open();
+                let (store, _kept) = $open().await;
                 $crate::contract::$promise(store).await;
             }
         )*
