@@ -115,13 +115,20 @@ impl Keeper {
     }
 
     /// Once a second, for as long as it is polled: ends the sessions of passwords
-    /// that have expired, and writes the journal.
+    /// that have expired, and writes the journal. Returns when another server
+    /// has taken the store over.
     pub async fn keep_house(&self) {
         let mut every = tokio::time::interval(Duration::from_secs(1));
         every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             every.tick().await;
             self.registry.end_over(self.clock.now());
+            match self.store.tenure() {
+                Tenure::Ours => {}
+                // Somebody else may be revoking what these stand on.
+                Tenure::Unsure => self.registry.end_all(),
+                Tenure::Lost => return self.registry.end_all(),
+            }
             if let Err(error) = self.write_journal().await {
                 tracing::warn!(%error, "uses and refusals could not be recorded yet; trying again");
             }

@@ -187,6 +187,13 @@ impl Registry {
         }
     }
 
+    /// Closes all.
+    pub(crate) fn end_all(&self) {
+        for shard in &self.0.shards {
+            lock(shard).values().flat_map(|sessions| sessions.live.values()).for_each(|session| session.close());
+        }
+    }
+
     /// Live sessions of one account, or of all, oldest first.
     pub(crate) fn list(&self, account: Option<AccountId>) -> Vec<SessionInfo> {
         let open = |sessions: &Sessions| -> Vec<SessionInfo> {

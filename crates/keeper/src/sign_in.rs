@@ -8,7 +8,7 @@ use authority::{
 };
 use tokio::time::Instant;
 
-use crate::{Digest, Keeper, LiveSession, StoreError, cache::Known, guesses::Held, hashing::Busy};
+use crate::{Digest, Keeper, LiveSession, StoreError, Tenure, cache::Known, guesses::Held, hashing::Busy};
 
 /// What a door asks.
 #[derive(Debug)]
@@ -124,11 +124,23 @@ impl Keeper {
             Verdict::Admit(grant, effect) => (grant, effect),
             Verdict::Refuse(refusal) => return Ok(Err(refusal)),
         };
-        match self.record(&grant, effect, attempt, account).await? {
+        let recorded = self.record(&grant, effect, attempt, account).await?;
+        // Last of all: what was read from the cache may be another server's to change.
+        self.is_at_work()?;
+        match recorded {
             Ok(()) if session.admit() => Ok(Ok((grant, session))),
             // Ended since it was entered.
             Ok(()) => Err(NoVerdict::Busy),
             Err(refusal) => Ok(Err(refusal)),
+        }
+    }
+
+    /// Fails where another server may be at work on the store.
+    fn is_at_work(&self) -> Result<(), StoreError> {
+        match self.store.tenure() {
+            Tenure::Ours => Ok(()),
+            Tenure::Unsure => Err(StoreError::Unavailable("it is not known whether this server still holds it".into())),
+            Tenure::Lost => Err(StoreError::Unavailable("another server has taken it over".into())),
         }
     }
 

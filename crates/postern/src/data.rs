@@ -9,9 +9,9 @@ use std::{
 };
 
 use authority::{AppPasswordRules, AuditKey};
-use keeper::{HashCost, Keeper, Keys, ServerKey, Site, StoreError, SystemClock};
+use keeper::{HashCost, Keeper, Keys, ServerKey, Site, Store, StoreError, SystemClock};
 use rand_core::{Rng, UnwrapErr};
-use store::sqlite::{self, OpenError};
+use store::{postgres, sqlite};
 use zeroize::Zeroizing;
 
 use crate::config::Config;
@@ -36,7 +36,11 @@ pub(crate) enum DataError {
     )]
     KeyMissing(PathBuf),
     #[error(transparent)]
-    Open(#[from] OpenError),
+    Folder(#[from] sqlite::OpenError),
+    #[error(transparent)]
+    Database(#[from] postgres::OpenError),
+    #[error("[store] {0}")]
+    Server(#[from] postgres::NotAServer),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -61,12 +65,19 @@ pub(crate) async fn open(config: &Config) -> Result<Keeper, DataError> {
     ours(&config.data)?;
     // Before the keys: two first commands at once would make different ones.
     let locked = sqlite::lock(&config.data)?;
-    let new = !config.data.join("postern.db").exists();
-    let keys = config.data.join("keys");
-    make_folder(&keys)?;
-    let server = ServerKey::new(*key(&keys.join("server.key"), new)?);
-    let audit = AuditKey::new(*key(&keys.join("audit.key"), new)?);
-    let store = sqlite::open_locked(locked, audit.clone())?;
+    let (store, keys): (Box<dyn Store>, Keys) = match &config.store {
+        None => {
+            let keys = keys(config, !config.data.join("postern.db").exists())?;
+            (Box::new(sqlite::open_locked(locked, keys.audit().clone())?), keys)
+        }
+        Some(database) => {
+            let mut run = [0; 16];
+            randomness().fill_bytes(&mut run);
+            let leased = postgres::lease(database.server()?, locked, run).await?;
+            let keys = keys(config, leased.is_new)?;
+            (Box::new(leased.open(keys.audit().clone()).await?), keys)
+        }
+    };
     let site = Site {
         domain: config.domain.clone(),
         issuer: config.url.host().to_owned(),
@@ -77,8 +88,15 @@ pub(crate) async fn open(config: &Config) -> Result<Keeper, DataError> {
         },
         hash_cost: HashCost::default(),
     };
-    let keys = Keys::new(server, audit);
-    Ok(Keeper::new(site, Box::new(store), keys, Box::new(SystemClock), Box::new(randomness())).await?)
+    Ok(Keeper::new(site, store, keys, Box::new(SystemClock), Box::new(randomness())).await?)
+}
+
+/// The two keys beside the database; made where it is new as well.
+fn keys(config: &Config, new: bool) -> Result<Keys, DataError> {
+    let folder = config.data.join("keys");
+    make_folder(&folder)?;
+    let server = ServerKey::new(*key(&folder.join("server.key"), new)?);
+    Ok(Keys::new(server, AuditKey::new(*key(&folder.join("audit.key"), new)?)))
 }
 
 /// Root could open everything, and would leave files that the server's own user

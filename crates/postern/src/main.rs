@@ -189,7 +189,7 @@ async fn ask(config: &Config, command: Command) -> Result<Outcome, Failure> {
                 return Ok(control::execute(&keeper, config, uid, command).await);
             }
             // Another command, or a server that is about to open its socket.
-            Err(DataError::Open(OpenError::InUse { .. })) if tokio::time::Instant::now() < patience => {
+            Err(DataError::Folder(OpenError::InUse { .. })) if tokio::time::Instant::now() < patience => {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
             Err(error) => return Err(Failure::unreachable(error)),
@@ -206,7 +206,7 @@ async fn serve(config: Config) -> Result<(), Failure> {
         .init();
     serve::serve(config).await.map_err(|error| match error {
         ServeError::Config(_) | ServeError::Tls(_) => Failure::usage(error),
-        ServeError::Data(_) => Failure::unreachable(error),
+        ServeError::Data(_) | ServeError::Replaced => Failure::unreachable(error),
         _ => Failure::refused(error),
     })
 }

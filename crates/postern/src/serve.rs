@@ -30,6 +30,8 @@ pub(crate) enum ServeError {
     Control(io::Error),
     #[error("the drive's folder cannot be used: {0}: check data/drive")]
     Drive(io::Error),
+    #[error("another server has taken the database over: let only one run for each database")]
+    Replaced,
     #[error("signals cannot be heard: {0}")]
     Signals(io::Error),
 }
@@ -45,7 +47,7 @@ pub(crate) async fn serve(config: Config) -> Result<(), ServeError> {
     let mut signals = Signals::listen().map_err(ServeError::Signals)?;
 
     let (stop, shutdown) = Shutdown::pair();
-    let house = tokio::spawn({
+    let mut house = tokio::spawn({
         let keeper = keeper.clone();
         async move { keeper.keep_house().await }
     });
@@ -54,12 +56,18 @@ pub(crate) async fn serve(config: Config) -> Result<(), ServeError> {
     let serving = tokio::spawn(server.run(shutdown));
     tracing::info!(url = %config.url, "ready");
 
-    while let Told::Reload = signals.next().await {
-        match tls.reload() {
-            Ok(()) => tracing::info!("certificates were read again"),
-            Err(error) => tracing::error!(%error, "certificates stay as they were"),
+    let replaced = loop {
+        tokio::select! {
+            _ = &mut house => break true,
+            told = signals.next() => match told {
+                Told::Stop => break false,
+                Told::Reload => match tls.reload() {
+                    Ok(()) => tracing::info!("certificates were read again"),
+                    Err(error) => tracing::error!(%error, "certificates stay as they were"),
+                },
+            },
         }
-    }
+    };
     tracing::info!("stopping");
     stop.request();
     let _ = serving.await;
@@ -69,7 +77,7 @@ pub(crate) async fn serve(config: Config) -> Result<(), ServeError> {
     if let Err(error) = keeper.write_journal().await {
         tracing::warn!(%error, "the last second of uses and refusals is lost");
     }
-    Ok(())
+    if replaced { Err(ServeError::Replaced) } else { Ok(()) }
 }
 
 /// The certificate: the site's own, or one under a CA made here.

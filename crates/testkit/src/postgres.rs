@@ -123,6 +123,25 @@ impl Postgres {
         self.wait();
     }
 
+    /// Lets it speak TLS on a port of 127.0.0.1, with this certificate and key.
+    pub fn serve_tls(&self, port: u16, certificate: &str, key: &str) {
+        self.stop();
+        for (name, pem) in [("server.crt", certificate), ("server.key", key)] {
+            let path = self.folder.join("data").join(name);
+            fs::write(&path, pem).expect("a file");
+            fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("its mode");
+            if is_root() {
+                said(Command::new("chown").arg("postgres:postgres").arg(&path));
+            }
+        }
+        let settings = ["ssl=on", "listen_addresses=127.0.0.1", &format!("port={port}")];
+        *self.server.lock().unwrap_or_else(PoisonError::into_inner) = Self::run(&self.folder, &settings);
+        // The socket has the port in its name.
+        let (own, usual) = (format!(".s.PGSQL.{port}"), self.folder.join(".s.PGSQL.5432"));
+        std::os::unix::fs::symlink(own, usual).expect("a link");
+        self.wait();
+    }
+
     /// Where its socket lies.
     pub fn folder(&self) -> &Path {
         &self.folder

@@ -15,13 +15,12 @@ use gateway::Upstream;
 use http::HeaderName;
 use ipnet::IpNet;
 use serde::Deserialize;
+use store::postgres::{NotAServer, Server};
 use zeroize::Zeroizing;
 
 pub(crate) use error::ConfigError;
-pub(crate) use values::{Lasting, Url, network};
-use values::{
-    addresses, cutoff, duration, lock, master, networks, not_served, opt_text, scopes, size, sqlite_only, text,
-};
+pub(crate) use values::{DatabaseUrl, Lasting, Url, network};
+use values::{addresses, cutoff, duration, lock, master, networks, not_served, opt_text, scopes, size, text};
 
 /// Everything that a site is.
 #[derive(Debug, Deserialize)]
@@ -32,9 +31,7 @@ pub(crate) struct Config {
     #[serde(deserialize_with = "text")]
     pub(crate) url: Url,
     pub(crate) data: PathBuf,
-    #[serde(default, deserialize_with = "sqlite_only")]
-    #[expect(dead_code, reason = "read only to be refused: this version keeps everything in SQLite")]
-    store: Option<()>,
+    pub(crate) store: Option<Database>,
     pub(crate) tls: Option<TlsFiles>,
     pub(crate) portal: Portal,
     #[serde(default, deserialize_with = "not_served")]
@@ -47,6 +44,25 @@ pub(crate) struct Config {
     #[serde(default)]
     pub(crate) gateway: Vec<Gateway>,
     pub(crate) drive: Option<Drive>,
+}
+
+/// A database server that keeps everything, in place of SQLite in `data`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Database {
+    /// `postgres://user@host/database`, or `postgres:///database?host=/folder/of/the/socket`.
+    pub(crate) url: DatabaseUrl,
+    /// Holds the user's password in its first line.
+    pub(crate) password_file: Option<PathBuf>,
+    /// Signs the server's certificate; left out: whom this system trusts.
+    pub(crate) ca: Option<PathBuf>,
+}
+
+impl Database {
+    /// The server, its files read.
+    pub(crate) fn server(&self) -> Result<Server, NotAServer> {
+        Server::new(&self.url.0, self.password_file.as_deref(), self.ca.as_deref())
+    }
 }
 
 /// A certificate that somebody else made.
@@ -288,6 +304,9 @@ impl Config {
 
     fn place(&mut self, folder: &Path) {
         let at = |path: &mut PathBuf| *path = folder.join(&*path);
+        if let Some(store) = &mut self.store {
+            [&mut store.password_file, &mut store.ca].into_iter().flatten().for_each(at);
+        }
         at(&mut self.data);
         if let Some(tls) = &mut self.tls {
             at(&mut tls.certificate);

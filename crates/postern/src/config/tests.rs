@@ -81,7 +81,13 @@ fn every_mistake_is_named_with_its_line_and_a_remedy() {
         ("\"calendars\", \"contacts\"", "\"calender:w\"", "data: \"calender:w\" is no scope"),
         ("\"500M\"", "\"lots\"", "/postern.toml:25: quota: \"lots\" is no size: write 500M or 10G"),
         ("[drive]", "[notices]\nsmtp = \"x\"\n[drive]", "[notices] is not served by this version"),
-        ("[drive]", "[store]\nurl = \"postgres://x\"\n[drive]", "[store] is not served by this version"),
+        ("[drive]", "[store]\nurl = \"mysql://db/x\"\n[drive]", "/postern.toml:24: url: expected postgres://user@host"),
+        (
+            "[drive]",
+            "[store]\nurl = \"postgres://a:b@db/x\"\n[drive]",
+            "url: no password in the address: write password_file",
+        ),
+        ("[drive]", "[store]\nurl = \"postgres://a@db/x?password=b\"\n[drive]", "url: no password in the address"),
         (
             "[drive]",
             "[cutoff]\nmode = \"maybe\"\n[drive]",

@@ -219,10 +219,6 @@ pub(super) fn limit<'de, D: Deserializer<'de>>(d: D) -> Result<usize, D::Error> 
     usize::try_from(limit).ok().filter(|limit| (1..=1000).contains(limit)).ok_or_else(|| D::Error::custom(FORM))
 }
 
-pub(super) fn sqlite_only<'de, D: Deserializer<'de>>(_: D) -> Result<Option<()>, D::Error> {
-    Err(D::Error::custom("[store] is not served by this version: leave it out, and SQLite in `data` is used"))
-}
-
 pub(super) fn not_served<'de, D: Deserializer<'de>>(_: D) -> Result<Option<()>, D::Error> {
     Err(D::Error::custom("[notices] is not served by this version: take the section out"))
 }
@@ -238,4 +234,31 @@ where
     D: Deserializer<'de>,
 {
     Vec::<String>::deserialize(d)?.into_iter().map(|text| text.parse().map_err(D::Error::custom)).collect()
+}
+
+/// Where the database is. Prints without a password, should one be in it.
+#[derive(Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct DatabaseUrl(pub(super) String);
+
+impl TryFrom<String> for DatabaseUrl {
+    type Error = String;
+
+    fn try_from(url: String) -> Result<Self, String> {
+        const FORM: &str = "expected postgres://user@host/database, or postgres:///database?host=/folder/of/the/socket";
+        if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
+            return Err(FORM.into());
+        }
+        let authority = url.split("://").nth(1).unwrap_or_default().split(['/', '?']).next().unwrap_or_default();
+        if authority.rsplit_once('@').is_some_and(|(user, _)| user.contains(':')) || url.contains("password=") {
+            return Err("no password in the address: write password_file = \"FILE\" beside it".into());
+        }
+        Ok(Self(url))
+    }
+}
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DatabaseUrl")
+    }
 }

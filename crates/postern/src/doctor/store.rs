@@ -15,7 +15,7 @@ const SLACK: i64 = 60;
 
 /// Asks the running server, or opens the store where none runs.
 pub(super) async fn examine(config: &Config, now: Timestamp) -> Vec<Finding> {
-    if !config.data.join("postern.db").exists() {
+    if config.store.is_none() && !config.data.join("postern.db").exists() {
         let fresh = Finding::ok("store", format!("{} is empty: `postern serve` begins", config.data.display()));
         return vec![fresh, clock(None, now)];
     }

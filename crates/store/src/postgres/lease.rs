@@ -8,18 +8,22 @@
 //! enough. What it tries to write after that finds another name in the row.
 
 use std::{
+    fs,
+    os::unix::fs::MetadataExt,
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
     time::Duration,
 };
 
 use keeper::Tenure;
 use rustix::time::{ClockId, clock_gettime};
+use sha2::{Digest as _, Sha256};
 
 use super::session::Session;
 use crate::{
     database::{Db, values},
     failure::{Failure, Outcome},
     rows::Fields,
+    sqlite::Locked,
 };
 
 /// A holder that has nothing to write counts this often.
@@ -44,14 +48,25 @@ pub(super) const TABLE: &str = "CREATE TABLE IF NOT EXISTS lease (
 
 /// Who asks for a lease.
 #[derive(Clone, Debug)]
-pub struct Applicant {
+pub(super) struct Applicant {
     /// Drawn for this process.
-    pub run: [u8; 16],
-    /// The machine, since its last boot, and the data folder, whose lock the
-    /// applicant has: whoever held a lease from the same place is dead.
-    pub place: [u8; 32],
-    /// "server.example.org, process 4711".
-    pub who: String,
+    pub(super) run: [u8; 16],
+    /// The machine, since its last boot, and the data folder. Its lock is held:
+    /// whoever had a lease from the same place is dead.
+    place: [u8; 32],
+    /// "mail.example.org, process 4711".
+    who: String,
+}
+
+impl Applicant {
+    pub(super) fn of(folder: &Locked, run: [u8; 16]) -> std::io::Result<Self> {
+        let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id")?;
+        let (path, metadata) = (folder.folder.canonicalize()?, folder.folder.metadata()?);
+        let place = format!("{boot} {} {} {}", metadata.dev(), metadata.ino(), path.display());
+        let host = rustix::system::uname();
+        let who = format!("{}, process {}", host.nodename().to_string_lossy(), std::process::id());
+        Ok(Self { run, place: Sha256::digest(place).into(), who })
+    }
 }
 
 /// A row of the table.

@@ -1,7 +1,7 @@
 //! A PostgreSQL database as the store.
 //!
 //! One thread owns the connection that writes and commits what waits in groups,
-//! each group counting on the [lease](Applicant) by which one server at a time
+//! each group counting on the [lease](lease()) by which one server at a time
 //! works on a database. Reading has connections of its own, to the same server:
 //! what was acknowledged is seen.
 
@@ -18,18 +18,18 @@ use std::{fmt, sync::Arc};
 use authority::AuditKey;
 use keeper::{Store, StoreError, Tenure};
 
-pub use lease::Applicant;
 pub use server::{NotAServer, Server};
 
 use crate::{
     chain::{Chain, Unsealed},
     failure::{Failure, Outcome},
     migrations::Mismatch,
+    sqlite::Locked,
     store::{Kind, Sql},
     writer::Writer,
 };
 use leader::Leader;
-use lease::Trust;
+use lease::{Applicant, Trust};
 use readers::Readers;
 use session::Session;
 
@@ -95,14 +95,15 @@ pub enum OpenError {
         /// What went wrong.
         cause: StoreError,
     },
-    /// The thread that writes cannot be started.
-    #[error("no thread can be started: {0}; raise the limit of processes")]
-    Thread(std::io::Error),
+    /// The machine does not play its part.
+    #[error("{0}: check the limit of processes, and that /proc is there")]
+    Machine(#[from] std::io::Error),
 }
 
 /// A database that was reached, leased and brought up to date.
 pub struct Leased {
     leader: Leader,
+    locked: Locked,
     /// True if there was nothing in it: no key belongs to it yet.
     pub is_new: bool,
 }
@@ -114,13 +115,15 @@ impl fmt::Debug for Leased {
 }
 
 /// Reaches the database, takes its lease, and applies the migrations it lacks.
-/// Takes half a minute where another place held the lease and has died.
-pub async fn lease(server: Server, applicant: Applicant) -> Result<Leased, OpenError> {
-    let leasing = tokio::task::spawn_blocking(move || leased(server, &applicant));
-    leasing.await.unwrap_or_else(|stopped| Err(OpenError::Thread(std::io::Error::other(stopped))))
+/// Takes half a minute where another machine, or data folder, held the lease
+/// and has died. `run` is drawn anew for each call.
+pub async fn lease(server: Server, locked: Locked, run: [u8; 16]) -> Result<Leased, OpenError> {
+    let leasing = tokio::task::spawn_blocking(move || leased(server, locked, run));
+    leasing.await.map_err(std::io::Error::other)?
 }
 
-fn leased(server: Server, applicant: &Applicant) -> Result<Leased, OpenError> {
+fn leased(server: Server, locked: Locked, run: [u8; 16]) -> Result<Leased, OpenError> {
+    let applicant = Applicant::of(&locked, run)?;
     let name = server.name();
     let mismatch = |mismatch| match mismatch {
         Mismatch::Foreign => OpenError::Foreign { name: name.clone() },
@@ -130,28 +133,28 @@ fn leased(server: Server, applicant: &Applicant) -> Result<Leased, OpenError> {
     };
     let session = Session::connect(&server).map_err(|failure| mismatch(failure.into()))?;
     migrations::begin(&session).map_err(mismatch)?;
-    lease::take(&session, applicant).map_err(|not_taken| match not_taken {
+    lease::take(&session, &applicant).map_err(|not_taken| match not_taken {
         lease::NotTaken::InUse(who) => OpenError::InUse { who },
         lease::NotTaken::Failed(failure) => mismatch(failure.into()),
     })?;
     let trust = Arc::new(Trust::default());
     let mut leader = Leader { server, session, run: applicant.run, commits: 0, is_unsettled: false, trust };
     let is_new = migrations::migrate(&mut leader).map_err(mismatch)?;
-    Ok(Leased { leader, is_new })
+    Ok(Leased { leader, locked, is_new })
 }
 
 impl Leased {
     /// The store. `key` seals the audit chain. Dropped, the store finishes what
-    /// was asked for and gives the lease back.
+    /// was asked for, and gives back the lease and the folder.
     pub async fn open(self, key: AuditKey) -> Result<impl Store + fmt::Debug + use<>, OpenError> {
         let opening = tokio::task::spawn_blocking(move || self.opened(key));
-        let store = opening.await.unwrap_or_else(|stopped| Err(OpenError::Thread(std::io::Error::other(stopped))))?;
+        let store = opening.await.map_err(std::io::Error::other)??;
         tokio::spawn(store.writer.beating(lease::BEAT));
         Ok(store)
     }
 
     fn opened(self, key: AuditKey) -> Result<Sql<Postgres>, OpenError> {
-        let Self { leader, .. } = self;
+        let Self { leader, locked, .. } = self;
         let name = leader.server.name();
         let chain = Chain::at_end_of(&leader.session, key).map_err(|unsealed| match unsealed {
             Unsealed::Line(seq) => OpenError::AuditSeal { name, seq },
@@ -161,8 +164,9 @@ impl Leased {
             look_ups: Readers::new(&leader.server, LOOK_UPS),
             lists: Readers::new(&leader.server, LISTS),
             trust: leader.trust.clone(),
+            _locked: locked,
         };
-        Ok(Sql { writer: Writer::start(leader, chain).map_err(OpenError::Thread)?, kind })
+        Ok(Sql { writer: Writer::start(leader, chain)?, kind })
     }
 }
 
@@ -170,6 +174,7 @@ struct Postgres {
     look_ups: Readers,
     lists: Readers,
     trust: Arc<Trust>,
+    _locked: Locked,
 }
 
 impl fmt::Debug for Postgres {

@@ -1,6 +1,11 @@
 //! Where the database is, and how it is reached.
 
-use std::{fs, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
 use rustls_pki_types::{CertificateDer, pem::PemObject};
@@ -55,7 +60,7 @@ impl Server {
     ///
     /// What goes over a network is encrypted, and the server's name is checked,
     /// whatever `sslmode` says.
-    pub fn new(url: &str, password_file: Option<PathBuf>, ca: Option<PathBuf>) -> Result<Self, NotAServer> {
+    pub fn new(url: &str, password_file: Option<&Path>, ca: Option<&Path>) -> Result<Self, NotAServer> {
         let mut config: Config = url.parse().map_err(|error: tokio_postgres::Error| NotAServer::Url(told(&error)))?;
         let is_here = config.get_hosts().iter().all(|host| match host {
             Host::Unix(_) => true,
@@ -70,8 +75,8 @@ impl Server {
         };
         config.ssl_mode(if tls.is_some() { SslMode::Require } else { SslMode::Disable });
         if let Some(path) = password_file {
-            let unreadable = |error: std::io::Error| NotAServer::File { path: path.clone(), what: error.to_string() };
-            let text = Zeroizing::new(fs::read_to_string(&path).map_err(unreadable)?);
+            let unreadable = |error: std::io::Error| NotAServer::File { path: path.into(), what: error.to_string() };
+            let text = Zeroizing::new(fs::read_to_string(path).map_err(unreadable)?);
             config.password(text.lines().next().unwrap_or_default());
         }
         config.application_name("postern").connect_timeout(CONNECT).keepalives_idle(Duration::from_secs(30));
@@ -109,12 +114,12 @@ impl Server {
     }
 }
 
-fn trusting(ca: Option<PathBuf>) -> Result<ClientConfig, NotAServer> {
+fn trusting(ca: Option<&Path>) -> Result<ClientConfig, NotAServer> {
     let mut roots = RootCertStore::empty();
     match ca {
         Some(path) => {
-            let bad = |what: String| NotAServer::File { path: path.clone(), what };
-            for certificate in CertificateDer::pem_file_iter(&path).map_err(|error| bad(error.to_string()))? {
+            let bad = |what: String| NotAServer::File { path: path.into(), what };
+            for certificate in CertificateDer::pem_file_iter(path).map_err(|error| bad(error.to_string()))? {
                 let certificate = certificate.map_err(|error| bad(error.to_string()))?;
                 roots.add(certificate).map_err(|error| bad(error.to_string()))?;
             }

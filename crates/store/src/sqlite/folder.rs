@@ -102,7 +102,7 @@ pub enum OpenError {
 /// gives the lock back when the process ends, however it ends.
 #[derive(Debug)]
 pub struct Locked {
-    pub(super) folder: PathBuf,
+    pub(crate) folder: PathBuf,
     _file: File,
 }
 

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use keeper::Store;
+use tempfile::TempDir;
 
-async fn open() -> (Arc<dyn Store>, ()) {
-    (Arc::new(super::open(&super::database()).await), ())
+async fn open() -> (Arc<dyn Store>, TempDir) {
+    let folder = super::folder();
+    (Arc::new(super::open(&super::database(), &folder, 1).await), folder)
 }
 
 testkit::contract_suite!(open);

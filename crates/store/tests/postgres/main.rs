@@ -3,21 +3,33 @@
 #![expect(clippy::unwrap_used, reason = "all of this is tests")]
 
 mod contract;
+mod lease;
+mod tls;
+mod trouble;
+
+use std::{fs::Permissions, os::unix::fs::PermissionsExt};
 
 use keeper::Store;
-use store::postgres::{self, Applicant, Leased, OpenError, Server};
+use store::{
+    postgres::{self, Leased, OpenError, Server},
+    sqlite,
+};
+use tempfile::TempDir;
 use testkit::Postgres;
 
-fn applicant(run: u8, place: u8) -> Applicant {
-    Applicant { run: [run; 16], place: [place; 32], who: format!("place {place}, process {run}") }
+/// A data folder: each is another place.
+fn folder() -> TempDir {
+    tempfile::Builder::new().permissions(Permissions::from_mode(0o700)).tempdir().unwrap()
 }
 
-async fn lease(url: &str, applicant: Applicant) -> Result<Leased, OpenError> {
-    postgres::lease(Server::new(url, None, None).unwrap(), applicant).await
+/// Run number `run`, in this folder.
+async fn lease(url: &str, folder: &TempDir, run: u8) -> Result<Leased, OpenError> {
+    let server = Server::new(url, None, None).unwrap();
+    postgres::lease(server, sqlite::lock(folder.path()).unwrap(), [run; 16]).await
 }
 
-async fn open(url: &str) -> impl Store + std::fmt::Debug + use<> {
-    lease(url, applicant(1, 1)).await.unwrap().open(testkit::contract::key()).await.unwrap()
+async fn open(url: &str, folder: &TempDir, run: u8) -> impl Store + std::fmt::Debug + use<> {
+    lease(url, folder, run).await.unwrap().open(testkit::contract::key()).await.unwrap()
 }
 
 fn database() -> String {
