@@ -18,6 +18,8 @@ pub enum Actor {
         /// From where.
         from: IpAddr,
     },
+    /// Postern itself.
+    Postern,
     /// Somebody at the command line, by the uid that the control socket saw.
     Administrator {
         /// The system's user id.
@@ -79,6 +81,15 @@ pub enum Event {
     },
     /// By its owner, with the old one at hand.
     SecondFactorReplaced,
+    /// The database was older than the file of revocations beside it, by so many records.
+    BackupRestored {
+        missed: usize,
+    },
+    BackupMade,
+    /// That file was lost.
+    AllAccountsSuspended {
+        accounts: u64,
+    },
 }
 
 /// Who chose the factors of a new account.

@@ -1,6 +1,6 @@
 //! What an administrator does from the command line.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use authority::{
     Account, AccountId, Actor, ChosenBy, Entry, Event, Login, Primary, RecoveryCode, SealedEntry, SecondFactor, Secret,
@@ -117,6 +117,18 @@ impl Keeper {
             Some(listed) => self.store.account(listed.password.account).await,
             None => Ok(None),
         }
+    }
+
+    /// Logs that somebody takes a copy of everything.
+    pub async fn record_backup(&self, uid: u32) -> Result<(), StoreError> {
+        let actor = Actor::Administrator { uid };
+        self.store.record(&Entry { at: self.clock.now(), actor, account: None, event: Event::BackupMade }).await
+    }
+
+    /// Writes everything into a new SQLite database.
+    pub async fn back_up(&self, to: &Path) -> Result<(), StoreError> {
+        self.write_journal().await?;
+        self.store.back_up(to).await
     }
 
     /// Makes an account.

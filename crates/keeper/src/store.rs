@@ -6,7 +6,7 @@
 //! store has to pass. Nothing of one database may show through: no SQL, no row
 //! numbers, no "busy".
 
-use std::{net::IpAddr, sync::Arc};
+use std::{net::IpAddr, path::Path, sync::Arc};
 
 use async_trait::async_trait;
 use authority::{
@@ -179,6 +179,9 @@ pub trait Store: Send + Sync + 'static {
     async fn recovery_codes_left(&self, account: AccountId) -> Stored<usize>;
     /// Lines of audit behind `after`, in order, at most `limit`.
     async fn audit(&self, after: u64, limit: usize) -> Stored<Vec<SealedEntry>>;
+    /// Writes all of it, as it is at one moment, into a new SQLite database: what
+    /// a backup is, whatever the store.
+    async fn back_up(&self, to: &Path) -> Stored<()>;
     /// The newest time that anything was recorded at: the clock may not fall behind it.
     async fn newest(&self) -> Stored<Option<Timestamp>>;
 

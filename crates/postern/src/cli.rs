@@ -77,6 +77,25 @@ pub(crate) enum Verb {
     /// What happened, sealed against rewriting
     #[command(subcommand)]
     Audit(Audit),
+    /// Write all that is kept, and the keys, into a new folder; also while serving
+    #[command(
+        after_help = "EXAMPLE:\n  postern backup /var/backups/postern-$(date +%F)\n\nThe folder holds the keys: keep it as safe as the site. Not in it: the drive's files, which any file backup takes, and data/revocations, which must never be put back."
+    )]
+    Backup {
+        /// A folder that is not there yet
+        folder: PathBuf,
+    },
+    /// Put a backup in place of a store that is gone; nothing revoked since comes back
+    #[command(
+        after_help = "EXAMPLE:\n  systemctl stop postern\n  mv data/postern.db* /somewhere/else/\n  postern restore /var/backups/postern-2026-03-03\n\nAccounts of which the password, the second factor or the standing has changed since the backup was made are suspended, and listed: reset or resume them."
+    )]
+    Restore {
+        /// What `postern backup` made
+        folder: PathBuf,
+        /// data/revocations is lost: suspend every account until it is resumed
+        #[arg(long)]
+        without_revocations: bool,
+    },
     /// Print completions for a shell
     #[command(after_help = "EXAMPLE:\n  postern completions bash > /etc/bash_completion.d/postern")]
     Completions {

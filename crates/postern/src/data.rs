@@ -11,7 +11,7 @@ use std::{
 use authority::{AppPasswordRules, AuditKey};
 use keeper::{HashCost, Keeper, Keys, ServerKey, Site, Store, StoreError, SystemClock};
 use rand_core::{Rng, UnwrapErr};
-use store::{postgres, sqlite};
+use store::{IfLost, postgres, sqlite};
 use zeroize::Zeroizing;
 
 use crate::config::Config;
@@ -61,21 +61,36 @@ pub(crate) fn make_folder(path: &Path) -> Result<(), DataError> {
 
 /// Opens the store and takes charge of it. Only one process can.
 pub(crate) async fn open(config: &Config) -> Result<Keeper, DataError> {
+    open_with(config, None, IfLost::Refuse).await
+}
+
+/// Opens a store that has nothing in it yet with all that is in a backup.
+pub(crate) async fn restore(config: &Config, backup: &Path, if_lost: IfLost) -> Result<Keeper, DataError> {
+    open_with(config, Some(backup), if_lost).await
+}
+
+async fn open_with(config: &Config, backup: Option<&Path>, if_lost: IfLost) -> Result<Keeper, DataError> {
     make_folder(&config.data)?;
     ours(&config.data)?;
     // Before the keys: two first commands at once would make different ones.
     let locked = sqlite::lock(&config.data)?;
     let (store, keys): (Box<dyn Store>, Keys) = match &config.store {
         None => {
+            if let Some(backup) = backup {
+                sqlite::restore(&locked, backup)?;
+            }
             let keys = keys(config, !config.data.join("postern.db").exists())?;
-            (Box::new(sqlite::open_locked(locked, keys.audit().clone())?), keys)
+            (Box::new(sqlite::open_locked(locked, keys.audit().clone(), if_lost)?), keys)
         }
         Some(database) => {
             let mut run = [0; 16];
             randomness().fill_bytes(&mut run);
-            let leased = postgres::lease(database.server()?, locked, run).await?;
+            let mut leased = postgres::lease(database.server()?, locked, run).await?;
+            if let Some(backup) = backup {
+                leased = leased.restore(backup).await?;
+            }
             let keys = keys(config, leased.is_new)?;
-            (Box::new(leased.open(keys.audit().clone()).await?), keys)
+            (Box::new(leased.open(keys.audit().clone(), if_lost).await?), keys)
         }
     };
     let site = Site {
@@ -131,6 +146,11 @@ fn key(path: &Path, new: bool) -> Result<Zeroizing<[u8; 32]>, DataError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(DataError::KeyMissing(path.into())),
         Err(error) => Err(io(error)),
     }
+}
+
+/// Copies a key, for nobody else to read.
+pub(crate) fn copy_key(from: &Path, to: &Path) -> io::Result<()> {
+    write_whole(to, &Zeroizing::new(fs::read(from)?))
 }
 
 /// The file is there whole or not at all, also after a power cut: half a key

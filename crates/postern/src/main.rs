@@ -8,6 +8,7 @@
 //! **To add a command:** its verb in `cli.rs`, its variant of `control::Command`,
 //! its arm in `control/execute.rs`, its line in `main.rs`.
 
+mod backup;
 mod cli;
 mod config;
 mod control;
@@ -26,10 +27,11 @@ use std::{
 };
 
 use clap::{CommandFactory, Parser};
-use store::sqlite::OpenError;
+use store::{IfLost, postgres, sqlite::OpenError};
 use zeroize::Zeroizing;
 
 use crate::{
+    backup::BackupError,
     cli::{Account, AppPassword, Audit, Cli, Cutoff, Session, Verb},
     config::Config,
     control::{Command, Outcome, Typed},
@@ -112,6 +114,24 @@ async fn run(cli: Cli) -> Result<(), Failure> {
             let well = findings.iter().all(doctor::Finding::is_bearable);
             terminal::print(&serde_json::json!(findings), json, &["check", "verdict", "found", "remedy"]);
             return if well { Ok(()) } else { Err(Failure::refused("not all is well: see the remedies")) };
+        }
+        Verb::Backup { folder } => {
+            // The server that makes it stands somewhere else.
+            let folder = std::path::absolute(&folder).map_err(Failure::usage)?;
+            (Command::Backup { folder }, &[])
+        }
+        Verb::Restore { folder, without_revocations } => {
+            let if_lost = if without_revocations { IfLost::BeginAnew } else { IfLost::Refuse };
+            let answer = backup::restore(&config()?, &folder, if_lost).await.map_err(|error| match error {
+                BackupError::Data(DataError::Folder(OpenError::NotEmpty { .. }))
+                | BackupError::Data(DataError::Database(postgres::OpenError::NotEmpty { .. })) => {
+                    Failure::refused(error)
+                }
+                BackupError::Data(_) => Failure::unreachable(error),
+                _ => Failure::refused(error),
+            })?;
+            terminal::print(&answer, json, &[]);
+            return Ok(());
         }
         Verb::Completions { shell } => {
             let mut script = Vec::new();

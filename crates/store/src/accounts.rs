@@ -7,7 +7,8 @@ use crate::{
     app_passwords,
     database::{Db, values},
     failure::{Failure, Outcome},
-    rows,
+    revocations::Record,
+    rows::{self, Fields},
     writer::Write,
 };
 
@@ -82,8 +83,11 @@ pub(crate) fn add<D: Db>(write: &mut Write<'_, D>, new: &NewAccount, entry: &Ent
 
 pub(crate) fn remove<D: Db>(write: &mut Write<'_, D>, id: AccountId, entry: &Entry) -> Outcome<bool> {
     // All that refers to it goes with it.
-    let removed = write.db.execute("DELETE FROM account WHERE id = ?1", values![id.as_bytes()])?;
-    log_if(write, removed == 1, entry)
+    let removed = write.db.execute("DELETE FROM account WHERE id = ?1", values![id.as_bytes()])? == 1;
+    if removed {
+        write.record(Record::Removed(id));
+    }
+    log_if(write, removed, entry)
 }
 
 pub(crate) fn set_standing<D: Db>(
@@ -92,9 +96,11 @@ pub(crate) fn set_standing<D: Db>(
     to: Standing,
     entry: &Entry,
 ) -> Outcome<bool> {
-    const SQL: &str = "UPDATE account SET standing = ?2, epoch = epoch + 1 WHERE id = ?1 AND standing <> ?2";
-    let changed = write.db.execute(SQL, values![id.as_bytes(), rows::standing(to)])?;
-    log_if(write, changed == 1, entry)
+    const SQL: &str = "UPDATE account SET standing = ?2 WHERE id = ?1 AND standing <> ?2 RETURNING no";
+    match write.db.number(SQL, values![id.as_bytes(), rows::standing(to)])? {
+        Some(no) => move_on(write, no, entry).map(|()| true),
+        None => Ok(false),
+    }
 }
 
 pub(crate) fn change_primary<D: Db>(
@@ -104,14 +110,13 @@ pub(crate) fn change_primary<D: Db>(
     new: &Primary,
     entry: &Entry,
 ) -> Outcome<Option<Vec<AppPasswordId>>> {
-    const SQL: &str =
-        "UPDATE account SET primary_hash = ?3, primary_by = ?4, epoch = epoch + 1 WHERE no = ?1 AND epoch = ?2";
+    const SQL: &str = "UPDATE account SET primary_hash = ?3, primary_by = ?4 WHERE no = ?1 AND epoch = ?2";
     let Some(no) = number(write.db, id)? else { return Ok(None) };
     let (hash, by) = primary(Some(new));
     if write.db.execute(SQL, values![no, rows::int(epoch), hash, by])? == 0 {
         return Ok(None);
     }
-    write.log(entry)?;
+    move_on(write, no, entry)?;
     app_passwords::revoke_living(write, no, entry).map(Some)
 }
 
@@ -122,13 +127,12 @@ pub(crate) fn reset<D: Db>(
     entry: &Entry,
 ) -> Outcome<Option<Vec<AppPasswordId>>> {
     const SQL: &str =
-        "UPDATE account SET primary_hash = NULL, primary_by = 0, seed = NULL, seed_by = 0, last_step = 0, epoch = epoch + 1
-        WHERE no = ?1";
+        "UPDATE account SET primary_hash = NULL, primary_by = 0, seed = NULL, seed_by = 0, last_step = 0 WHERE no = ?1";
     let Some(no) = number(write.db, id)? else { return Ok(None) };
     write.db.execute(SQL, values![no])?;
     put_recovery_codes(write, no, &[])?;
     put_offer(write, no, offer)?;
-    write.log(entry)?;
+    move_on(write, no, entry)?;
     app_passwords::revoke_living(write, no, entry).map(Some)
 }
 
@@ -140,8 +144,7 @@ pub(crate) fn set_up<D: Db>(
     entry: &Entry,
 ) -> Outcome<bool> {
     const SQL: &str =
-        "UPDATE account SET primary_hash = ?2, primary_by = ?3, seed = ?4, seed_by = ?5, last_step = ?6, epoch = epoch + 1
-        WHERE no = ?1";
+        "UPDATE account SET primary_hash = ?2, primary_by = ?3, seed = ?4, seed_by = ?5, last_step = ?6 WHERE no = ?1";
     let Some(no) = number(write.db, id)? else { return Ok(false) };
     if !set_up_is_open(write.db, id, digest, entry.at)? {
         return Ok(false);
@@ -151,7 +154,7 @@ pub(crate) fn set_up<D: Db>(
     write.db.execute(SQL, values![no, hash, primary_by, seed, seed_by, last_step])?;
     write.db.execute("DELETE FROM set_up WHERE account = ?1", values![no])?;
     put_recovery_codes(write, no, &factors.recovery)?;
-    log_if(write, true, entry)
+    move_on(write, no, entry).map(|()| true)
 }
 
 pub(crate) fn enrol<D: Db>(
@@ -161,15 +164,15 @@ pub(crate) fn enrol<D: Db>(
     recovery: &[Digest],
     entry: &Entry,
 ) -> Outcome<bool> {
-    const SQL: &str =
-        "UPDATE account SET seed = ?2, seed_by = ?3, last_step = ?4, epoch = epoch + 1 WHERE no = ?1 AND seed IS NULL";
+    const SQL: &str = "UPDATE account SET seed = ?2, seed_by = ?3, last_step = ?4 WHERE no = ?1 AND seed IS NULL";
     let Some(no) = number(write.db, id)? else { return Ok(false) };
     let (seed, by, last_step) = second_factor(Some(factor));
     let enrolled = write.db.execute(SQL, values![no, seed, by, last_step])? == 1;
     if enrolled {
         put_recovery_codes(write, no, recovery)?;
+        move_on(write, no, entry)?;
     }
-    log_if(write, enrolled, entry)
+    Ok(enrolled)
 }
 
 pub(crate) fn replace_second_factor<D: Db>(
@@ -180,15 +183,16 @@ pub(crate) fn replace_second_factor<D: Db>(
     recovery: &[Digest],
     entry: &Entry,
 ) -> Outcome<bool> {
-    const SQL: &str = "UPDATE account SET seed = ?3, seed_by = ?4, last_step = ?5, epoch = epoch + 1
+    const SQL: &str = "UPDATE account SET seed = ?3, seed_by = ?4, last_step = ?5
         WHERE no = ?1 AND epoch = ?2 AND seed IS NOT NULL";
     let Some(no) = number(write.db, id)? else { return Ok(false) };
     let (seed, by, last_step) = second_factor(Some(factor));
     let replaced = write.db.execute(SQL, values![no, rows::int(epoch), seed, by, last_step])? == 1;
     if replaced {
         put_recovery_codes(write, no, recovery)?;
+        move_on(write, no, entry)?;
     }
-    log_if(write, replaced, entry)
+    Ok(replaced)
 }
 
 pub(crate) fn spend<D: Db>(write: &mut Write<'_, D>, id: AccountId, spent: Spent, entry: &Entry) -> Outcome<bool> {
@@ -202,6 +206,9 @@ pub(crate) fn spend<D: Db>(write: &mut Write<'_, D>, id: AccountId, spent: Spent
             values![id.as_bytes(), &digest.0],
         )?,
     };
+    if let (1, Spent::RecoveryCode(Digest(digest))) = (changed, spent) {
+        write.record(Record::RecoveryCode(id, u64::from_be_bytes(std::array::from_fn(|at| digest[at]))));
+    }
     log_if(write, changed == 1, entry)
 }
 
@@ -213,7 +220,21 @@ pub(crate) fn renew_recovery_codes<D: Db>(
 ) -> Outcome<bool> {
     let Some(no) = number(write.db, id)? else { return Ok(false) };
     put_recovery_codes(write, no, recovery)?;
+    write.record(Record::RecoveryCodes(id));
     log_if(write, true, entry)
+}
+
+/// The epoch moves on, for good.
+fn move_on<D: Db>(write: &mut Write<'_, D>, no: i64, entry: &Entry) -> Outcome<()> {
+    const SQL: &str = "UPDATE account SET epoch = epoch + 1 WHERE no = ?1 RETURNING no, id, epoch";
+    let moved = write.db.first(SQL, values![no], |row| {
+        let row = Fields::of("account", row);
+        Ok(Record::Account(AccountId::from_bytes(row.bytes(1)?), row.count(2)?))
+    })?;
+    if let Some(record) = moved {
+        write.record(record);
+    }
+    write.log(entry)
 }
 
 /// By which the account is known inside the database.

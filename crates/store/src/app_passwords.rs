@@ -8,6 +8,7 @@ use crate::{
     database::{Columns, Db, Value, values},
     failure::Outcome,
     journal,
+    revocations::Record,
     rows::{self, Fields},
     writer::Write,
 };
@@ -96,6 +97,7 @@ pub(crate) fn revoke<D: Db>(
         WHERE id = ?2 AND account = (SELECT no FROM account WHERE id = ?1) AND revoked IS NULL";
     let revoked = write.db.execute(SQL, values![account.as_bytes(), id.as_bytes(), entry.at.as_millis()])? == 1;
     if revoked {
+        write.record(Record::AppPassword(id));
         write.log(entry)?;
     }
     Ok(revoked)
@@ -124,6 +126,7 @@ pub(crate) fn revoke_living<D: Db>(
     for (no, id) in &living {
         let sql = "UPDATE app_password SET revoked = ?2 WHERE no = ?1";
         write.db.execute(sql, values![*no, entry.at.as_millis()])?;
+        write.record(Record::AppPassword(*id));
         write.log(&entry.also(Event::AppPasswordRevoked { id: *id }))?;
     }
     Ok(living.into_iter().map(|(_, id)| id).collect())

@@ -82,6 +82,11 @@ impl Chain {
         Ok(())
     }
 
+    /// The newest time on record.
+    pub(crate) fn newest(&self) -> Option<Timestamp> {
+        self.end.newest
+    }
+
     /// Something was recorded at this time.
     pub(crate) fn saw(&mut self, at: Timestamp) {
         self.end.newest = self.end.newest.max(Some(at));

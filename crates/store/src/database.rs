@@ -92,6 +92,16 @@ pub(crate) trait Db {
         Ok(self.first(sql, values, |row| row.int(0).map_err(|what| Failure::corrupt(row.name(0), what)))?.flatten())
     }
 
+    /// Hands each row of an answer to `read` as it comes: for what may be too
+    /// much to hold. In a transaction.
+    fn each(&self, sql: &str, read: &mut dyn FnMut(&dyn Columns) -> Outcome<()>) -> Outcome<()>;
+
+    /// Begins a transaction that only reads, and sees everything as it is now.
+    fn begin_reading(&self) -> Outcome<()>;
+
+    /// Ends it.
+    fn end_reading(&self) -> Outcome<()>;
+
     /// Has something done; returns how many rows it touched.
     fn execute(&self, sql: &str, values: &[Value<'_>]) -> Outcome<u64>;
 }

@@ -16,13 +16,18 @@
 mod accounts;
 mod app_passwords;
 mod chain;
+mod copy;
 mod database;
 mod failure;
 mod journal;
 mod line;
 mod migrations;
 pub mod postgres;
+mod restored;
+mod revocations;
 mod rows;
 pub mod sqlite;
 mod store;
 mod writer;
+
+pub use revocations::{IfLost, RevocationsError};

@@ -1,6 +1,6 @@
 //! The port, kept once for both kinds of database.
 
-use std::{fmt, future::Future};
+use std::{fmt, future::Future, path::Path};
 
 use async_trait::async_trait;
 use authority::{
@@ -13,7 +13,7 @@ use crate::{
     accounts, app_passwords,
     database::Db,
     failure::{Failure, Outcome},
-    journal, rows,
+    journal, rows, sqlite,
     writer::{Write, Writer},
 };
 
@@ -112,6 +112,11 @@ impl<K: Kind> Store for Sql<K> {
 
     async fn audit(&self, after: u64, limit: usize) -> Stored<Vec<SealedEntry>> {
         self.list(move |db| rows::audit(db, after, limit)).await
+    }
+
+    async fn back_up(&self, to: &Path) -> Stored<()> {
+        let to = to.to_owned();
+        self.list(move |db| sqlite::back_up(db, &to)).await
     }
 
     async fn newest(&self) -> Stored<Option<Timestamp>> {

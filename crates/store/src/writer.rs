@@ -10,6 +10,8 @@ use crate::{
     chain::Chain,
     database::{Db, Undone, Writable},
     failure::{Failure, Outcome},
+    restored,
+    revocations::{Found, Record, Revocations},
 };
 
 /// So many intents share a commit at most: bounds how long the first one waits.
@@ -21,12 +23,19 @@ const QUEUE: usize = 1024;
 pub(crate) struct Write<'w, D> {
     pub(crate) db: &'w D,
     pub(crate) chain: &'w mut Chain,
+    /// What must not come back.
+    pub(crate) final_records: &'w mut Vec<Record>,
 }
 
 impl<D: Db> Write<'_, D> {
     /// Adds a line of audit to the transaction.
     pub(crate) fn log(&mut self, entry: &authority::Entry) -> Outcome<()> {
         self.chain.append(self.db, entry)
+    }
+
+    /// Has a record made of what must not come back.
+    pub(crate) fn record(&mut self, record: Record) {
+        self.final_records.push(record);
     }
 }
 
@@ -37,12 +46,21 @@ pub(crate) struct Writer<D> {
 }
 
 impl<D: Db + 'static> Writer<D> {
-    pub(crate) fn start(mut writable: impl Writable<Db = D>, mut chain: Chain) -> io::Result<Self> {
+    /// Starts the thread, which first brings the database up to what the file of
+    /// revocations was `found` to say.
+    pub(crate) fn start(
+        mut writable: impl Writable<Db = D>,
+        chain: Chain,
+        revocations: Revocations,
+        found: Found,
+    ) -> io::Result<Self> {
+        let mut kept = Kept { chain, revocations };
+        catch_up(&mut writable, &mut kept, found).map_err(|Failure(error)| io::Error::other(error))?;
         let (queue, mut waiting) = mpsc::channel(QUEUE);
         let thread = thread::Builder::new().name("store writer".into()).spawn(move || {
             let mut group: Vec<Box<dyn Intent<D>>> = Vec::with_capacity(GROUP);
             while waiting.blocking_recv_many(&mut group, GROUP) > 0 {
-                let outcomes = commit(&mut writable, &mut chain, &mut group);
+                let outcomes = commit(&mut writable, &mut kept, &mut group);
                 group.drain(..).zip(outcomes).for_each(|(intent, outcome)| intent.answer(outcome));
             }
         })?;
@@ -96,12 +114,35 @@ impl<D> Drop for Writer<D> {
     }
 }
 
+/// What is kept beside the rows, in step with them.
+struct Kept {
+    chain: Chain,
+    revocations: Revocations,
+}
+
+/// Brings a restored database up to what was revoked after its backup was made.
+fn catch_up<W: Writable>(writable: &mut W, kept: &mut Kept, found: Found) -> Outcome<()> {
+    let (answer, _) = oneshot::channel();
+    let catching_up: Box<dyn Intent<W::Db>> = match found {
+        Found::Agreed => return Ok(()),
+        Found::Newer(records) => Box::new(Asked {
+            act: move |write: &mut Write<'_, W::Db>| restored::catch_up(write, &records),
+            outcome: None,
+            answer,
+        }),
+        Found::Lost => {
+            Box::new(Asked { act: |write: &mut Write<'_, W::Db>| restored::suspend_all(write), outcome: None, answer })
+        }
+    };
+    Ok(transact(writable, kept, &mut [catching_up])?)
+}
+
 /// Commits all together. If an intent fails, which the law never makes it do,
 /// each is tried again alone, so that it takes no other with it.
-fn commit<W: Writable>(writable: &mut W, chain: &mut Chain, group: &mut [Box<dyn Intent<W::Db>>]) -> Vec<Outcome<()>> {
-    match transact(writable, chain, group) {
+fn commit<W: Writable>(writable: &mut W, kept: &mut Kept, group: &mut [Box<dyn Intent<W::Db>>]) -> Vec<Outcome<()>> {
+    match transact(writable, kept, group) {
         Err(Undone::Inside(_)) => {
-            group.chunks_mut(1).map(|one| transact(writable, chain, one).map_err(Failure::from)).collect()
+            group.chunks_mut(1).map(|one| transact(writable, kept, one).map_err(Failure::from)).collect()
         }
         outcome => vec![outcome.map_err(Failure::from); group.len()],
     }
@@ -109,17 +150,28 @@ fn commit<W: Writable>(writable: &mut W, chain: &mut Chain, group: &mut [Box<dyn
 
 fn transact<W: Writable>(
     writable: &mut W,
-    chain: &mut Chain,
+    kept: &mut Kept,
     group: &mut [Box<dyn Intent<W::Db>>],
 ) -> Result<(), Undone> {
+    let Kept { chain, revocations } = kept;
     let outcome = writable.transact(&mut |db| {
         let before = chain.begin(db)?;
-        group.iter_mut().try_for_each(|intent| intent.act(&mut Write { db, chain }))?;
-        chain.keep_newest(db, before)
+        revocations.begin(db)?;
+        let mut records = vec![];
+        let mut write = Write { db, chain, final_records: &mut records };
+        group.iter_mut().try_for_each(|intent| intent.act(&mut write))?;
+        chain.keep_newest(db, before)?;
+        revocations.set_down(db, &records)
     });
     match &outcome {
-        Ok(()) => chain.keep(),
-        Err(_) => chain.give_up(),
+        Ok(()) => {
+            chain.keep();
+            revocations.keep().map_err(Undone::Transaction)?;
+        }
+        Err(_) => {
+            chain.give_up();
+            revocations.give_up();
+        }
     }
     outcome
 }
@@ -172,7 +224,10 @@ mod tests {
     fn writer() -> Writer<Connection> {
         let db = crate::sqlite::in_memory();
         let chain = Chain::at_end_of(&db, key()).ok().unwrap();
-        Writer::start(db, chain).unwrap()
+        let folder = tempfile::tempdir().unwrap();
+        let opened = Revocations::open(folder.path(), key(), &db, crate::IfLost::Refuse);
+        let (revocations, found) = opened.unwrap();
+        Writer::start(db, chain, revocations, found).unwrap()
     }
 
     async fn record(writer: &Writer<Connection>, label: String) -> Stored<()> {

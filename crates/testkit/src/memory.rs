@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
+    path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -252,6 +253,10 @@ impl Store for MemoryStore {
 
     async fn audit(&self, after: u64, limit: usize) -> Stored<Vec<SealedEntry>> {
         Ok(self.kept()?.lines.iter().filter(|line| line.seq > after).take(limit).cloned().collect())
+    }
+
+    async fn back_up(&self, _: &Path) -> Stored<()> {
+        Err(StoreError::Unavailable("this store is in memory only".into()))
     }
 
     async fn newest(&self) -> Stored<Option<Timestamp>> {

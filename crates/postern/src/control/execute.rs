@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::{Command, Outcome};
 use crate::{
+    backup::{self, BackupError},
     config::{Config, Service},
     terminal::date,
 };
@@ -27,6 +28,15 @@ enum No {
 impl From<StoreError> for No {
     fn from(error: StoreError) -> Self {
         Self::Unavailable(error.to_string())
+    }
+}
+
+impl From<BackupError> for No {
+    fn from(error: BackupError) -> Self {
+        match error {
+            BackupError::Data(error) => Self::Unavailable(error.to_string()),
+            other => Self::Refused(other.to_string()),
+        }
     }
 }
 
@@ -195,6 +205,10 @@ async fn run(keeper: &Keeper, config: &Config, Uid(uid): Uid, command: Command) 
         Command::AuditList { after, limit } => {
             let lines = keeper.audit(after, limit).await?;
             lines.iter().map(audit_row).collect()
+        }
+        Command::Backup { folder } => {
+            keeper.record_backup(uid).await?;
+            backup::back_up(keeper, config, &folder).await?
         }
         Command::AuditVerify => match keeper.verify_audit().await? {
             AuditVerdict::Whole { lines, head } => {

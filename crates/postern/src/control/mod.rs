@@ -7,6 +7,8 @@
 mod execute;
 pub(crate) mod socket;
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -72,6 +74,9 @@ pub(crate) enum Command {
         limit: usize,
     },
     AuditVerify,
+    Backup {
+        folder: PathBuf,
+    },
 }
 
 /// A secret on its way through the socket; prints as nothing, wipes itself.

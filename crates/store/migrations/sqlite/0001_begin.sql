@@ -109,3 +109,15 @@ CREATE TABLE newest (
     one INTEGER PRIMARY KEY CHECK (one = 1),
     at  INTEGER NOT NULL
 ) STRICT;
+
+-- How many records the file `revocations` beside the database has, with those
+-- that are still here: see revocations.rs.
+CREATE TABLE revocations (
+    one     INTEGER PRIMARY KEY CHECK (one = 1),
+    records INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE revocation_outbox (
+    seq    INTEGER PRIMARY KEY,
+    record BLOB NOT NULL
+) STRICT;

@@ -13,7 +13,7 @@ mod readers;
 mod server;
 mod session;
 
-use std::{fmt, sync::Arc};
+use std::{fmt, path::Path, sync::Arc};
 
 use authority::AuditKey;
 use keeper::{Store, StoreError, Tenure};
@@ -22,9 +22,12 @@ pub use server::{NotAServer, Server};
 
 use crate::{
     chain::{Chain, Unsealed},
+    copy::copy,
+    database::Writable,
     failure::{Failure, Outcome},
     migrations::Mismatch,
-    sqlite::Locked,
+    revocations::{IfLost, Revocations, RevocationsError},
+    sqlite::{self, Locked},
     store::{Kind, Sql},
     writer::Writer,
 };
@@ -95,6 +98,18 @@ pub enum OpenError {
         /// What went wrong.
         cause: StoreError,
     },
+    /// A backup is restored where nothing is.
+    #[error("the database {name} is not empty: make a new one, and name it in [store] url")]
+    NotEmpty {
+        /// The database.
+        name: String,
+    },
+    /// The backup cannot be read.
+    #[error(transparent)]
+    Backup(#[from] sqlite::OpenError),
+    /// The file of revocations does not fit the database.
+    #[error(transparent)]
+    Revocations(#[from] RevocationsError),
     /// The machine does not play its part.
     #[error("{0}: check the limit of processes, and that /proc is there")]
     Machine(#[from] std::io::Error),
@@ -144,29 +159,57 @@ fn leased(server: Server, locked: Locked, run: [u8; 16]) -> Result<Leased, OpenE
 }
 
 impl Leased {
+    /// Fills the database, which must be new, with all that is in a backup.
+    pub async fn restore(self, backup: &Path) -> Result<Self, OpenError> {
+        let backup = backup.to_owned();
+        tokio::task::spawn_blocking(move || self.restored(&backup)).await.map_err(std::io::Error::other)?
+    }
+
+    fn restored(mut self, backup: &Path) -> Result<Self, OpenError> {
+        let name = self.leader.server.name();
+        if !self.is_new {
+            return Err(OpenError::NotEmpty { name });
+        }
+        let from = sqlite::open_backup(&self.locked, backup)?;
+        let filled = self.leader.transact(&mut |session| {
+            copy(&from.db, session)?;
+            // What is numbered goes on behind what came with its numbers.
+            ["account", "app_password", "door"].iter().try_for_each(|table| {
+                session.batch(&format!(
+                    "SELECT setval(pg_get_serial_sequence('{table}', 'no'), 1 + coalesce(max(no), 0), false) FROM {table}"
+                ))
+            })
+        });
+        filled.map_err(|undone| OpenError::Database { name, cause: Failure::from(undone).0 })?;
+        // Keys belong to it now.
+        Ok(Self { is_new: false, ..self })
+    }
+
     /// The store. `key` seals the audit chain. Dropped, the store finishes what
     /// was asked for, and gives back the lease and the folder.
-    pub async fn open(self, key: AuditKey) -> Result<impl Store + fmt::Debug + use<>, OpenError> {
-        let opening = tokio::task::spawn_blocking(move || self.opened(key));
+    pub async fn open(self, key: AuditKey, if_lost: IfLost) -> Result<impl Store + fmt::Debug + use<>, OpenError> {
+        let opening = tokio::task::spawn_blocking(move || self.opened(key, if_lost));
         let store = opening.await.map_err(std::io::Error::other)??;
         tokio::spawn(store.writer.beating(lease::BEAT));
         Ok(store)
     }
 
-    fn opened(self, key: AuditKey) -> Result<Sql<Postgres>, OpenError> {
+    fn opened(self, key: AuditKey, if_lost: IfLost) -> Result<Sql<Postgres>, OpenError> {
         let Self { leader, locked, .. } = self;
         let name = leader.server.name();
-        let chain = Chain::at_end_of(&leader.session, key).map_err(|unsealed| match unsealed {
+        let chain = Chain::at_end_of(&leader.session, key.clone()).map_err(|unsealed| match unsealed {
             Unsealed::Line(seq) => OpenError::AuditSeal { name, seq },
             Unsealed::Failed(Failure(cause)) => OpenError::Database { name, cause },
         })?;
+        let (revocations, found) = Revocations::open(&locked.folder, key, &leader.session, if_lost)?;
         let kind = Postgres {
             look_ups: Readers::new(&leader.server, LOOK_UPS),
             lists: Readers::new(&leader.server, LISTS),
             trust: leader.trust.clone(),
             _locked: locked,
         };
-        Ok(Sql { writer: Writer::start(leader, chain)?, kind })
+        let writer = Writer::start(leader, chain, revocations, found)?;
+        Ok(Sql { writer, kind })
     }
 }
 

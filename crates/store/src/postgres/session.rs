@@ -136,6 +136,25 @@ impl Db for Session {
         rows.iter().map(|row| read(row)).collect()
     }
 
+    fn each(&self, sql: &str, read: &mut dyn FnMut(&dyn Columns) -> Outcome<()>) -> Outcome<()> {
+        self.batch(&format!("DECLARE each NO SCROLL CURSOR FOR {sql}"))?;
+        loop {
+            let rows = self.wait(self.client.query("FETCH 1000 FROM each", &[]))?;
+            rows.iter().try_for_each(|row| read(row))?;
+            if rows.is_empty() {
+                return self.batch("CLOSE each");
+            }
+        }
+    }
+
+    fn begin_reading(&self) -> Outcome<()> {
+        self.batch("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+    }
+
+    fn end_reading(&self) -> Outcome<()> {
+        self.batch("ROLLBACK")
+    }
+
     fn execute(&self, sql: &str, values: &[Value<'_>]) -> Outcome<u64> {
         let statement = self.statement(sql)?;
         Ok(self.wait(self.client.execute(&statement, &bound(values)))?)

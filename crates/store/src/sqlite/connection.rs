@@ -66,6 +66,19 @@ impl Db for Connection {
         Ok(all)
     }
 
+    fn each(&self, sql: &str, read: &mut dyn FnMut(&dyn Columns) -> Outcome<()>) -> Outcome<()> {
+        // Row by row; nothing is kept of units.
+        self.query(sql, &[], |row| read(row)).map(drop)
+    }
+
+    fn begin_reading(&self) -> Outcome<()> {
+        Ok(self.execute_batch("BEGIN")?)
+    }
+
+    fn end_reading(&self) -> Outcome<()> {
+        Ok(self.execute_batch("ROLLBACK")?)
+    }
+
     fn execute(&self, sql: &str, values: &[Value<'_>]) -> Outcome<u64> {
         Ok(self.prepare_cached(sql)?.execute(params_from_iter(values))? as u64)
     }

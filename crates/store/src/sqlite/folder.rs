@@ -9,6 +9,8 @@ use std::{
 
 use keeper::StoreError;
 
+use crate::{failure::Failure, migrations::Mismatch, revocations::RevocationsError};
+
 /// Why a store cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -47,6 +49,15 @@ pub enum OpenError {
         path: PathBuf,
         /// What the system said.
         cause: io::Error,
+    },
+    /// A backup is restored where nothing is.
+    #[error(
+        "{path} is there already: move it away, with its -wal and -shm, and leave `revocations` where it is",
+        path = path.display()
+    )]
+    NotEmpty {
+        /// The database.
+        path: PathBuf,
     },
     /// Not a database of this program.
     #[error("{path} is not a database of Postern: move it away, or use another data folder", path = path.display())]
@@ -88,6 +99,9 @@ pub enum OpenError {
         /// The newest line.
         seq: u64,
     },
+    /// The file of revocations does not fit the database.
+    #[error(transparent)]
+    Revocations(#[from] RevocationsError),
     /// The database itself cannot be read or brought up to date.
     #[error("{path}: {cause}", path = path.display())]
     Database {
@@ -96,6 +110,18 @@ pub enum OpenError {
         /// What went wrong.
         cause: StoreError,
     },
+}
+
+impl OpenError {
+    pub(super) fn of(mismatch: Mismatch, path: &Path) -> Self {
+        let path = path.to_owned();
+        match mismatch {
+            Mismatch::Foreign => Self::Foreign { path },
+            Mismatch::Newer(newest) => Self::Newer { path, newest },
+            Mismatch::Altered(migration) => Self::Altered { path, migration },
+            Mismatch::Failed(Failure(cause)) => Self::Database { path, cause },
+        }
+    }
 }
 
 /// Proof that this process is the only one at work in the folder. The system
@@ -142,7 +168,7 @@ pub fn lock(folder: &Path) -> Result<Locked, OpenError> {
 
 /// Opens a file that nobody else may read, and makes it if need be. SQLite
 /// gives the files beside the database the mode of the database.
-pub(super) fn private(path: &Path) -> Result<File, OpenError> {
+pub(crate) fn private(path: &Path) -> Result<File, OpenError> {
     let open = || {
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
         // A restored backup may have come with the mode of a download.

@@ -4,13 +4,16 @@
 
 mod contract;
 mod lease;
+#[path = "../both/restored.rs"]
+mod restored;
 mod tls;
 mod trouble;
 
-use std::{fs::Permissions, os::unix::fs::PermissionsExt};
+use std::{fs::Permissions, os::unix::fs::PermissionsExt, path::Path};
 
 use keeper::Store;
 use store::{
+    IfLost,
     postgres::{self, Leased, OpenError, Server},
     sqlite,
 };
@@ -29,9 +32,58 @@ async fn lease(url: &str, folder: &TempDir, run: u8) -> Result<Leased, OpenError
 }
 
 async fn open(url: &str, folder: &TempDir, run: u8) -> impl Store + std::fmt::Debug + use<> {
-    lease(url, folder, run).await.unwrap().open(testkit::contract::key()).await.unwrap()
+    lease(url, folder, run).await.unwrap().open(testkit::contract::key(), store::IfLost::Refuse).await.unwrap()
 }
 
 fn database() -> String {
     Postgres::shared().database()
+}
+
+/// A data folder and a database, as the tests of restoring need them.
+struct Site {
+    folder: TempDir,
+    database: String,
+}
+
+impl Site {
+    fn new() -> Self {
+        Self { folder: folder(), database: database() }
+    }
+
+    fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    async fn open(&self, run: u8) -> Box<dyn Store> {
+        self.open_if_lost(run, IfLost::Refuse).await
+    }
+
+    async fn open_if_lost(&self, run: u8, if_lost: IfLost) -> Box<dyn Store> {
+        let leased = lease(&self.database, &self.folder, run).await.unwrap();
+        Box::new(leased.open(testkit::contract::key(), if_lost).await.unwrap())
+    }
+
+    async fn refused(&self, run: u8) -> String {
+        let leased = lease(&self.database, &self.folder, run).await.unwrap();
+        leased.open(testkit::contract::key(), IfLost::Refuse).await.unwrap_err().to_string()
+    }
+
+    fn name(&self) -> &str {
+        self.database.split("@/").nth(1).unwrap().split('?').next().unwrap()
+    }
+
+    /// Another database that is as this is now: its name.
+    fn copy(&self) -> String {
+        let copy = format!("{}_copy", self.name());
+        // It has to be alone with it.
+        let cut =
+            format!("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{}'", self.name());
+        Postgres::shared().sql("postgres", &cut);
+        Postgres::shared().sql("postgres", &format!("CREATE DATABASE {copy} TEMPLATE {}", self.name()));
+        copy
+    }
+
+    fn restore(self, copy: String) -> Self {
+        Self { database: Postgres::shared().url(&copy), ..self }
+    }
 }

@@ -13,7 +13,7 @@ async fn opened(url: &str, ca: Option<&Path>) -> Result<(), OpenError> {
     let server = Server::new(url, None, ca).unwrap();
     let locked = store::sqlite::lock(here.path()).unwrap();
     let leased = store::postgres::lease(server, locked, [1; 16]).await?;
-    leased.open(testkit::contract::key()).await?.newest().await.unwrap();
+    leased.open(testkit::contract::key(), store::IfLost::Refuse).await?.newest().await.unwrap();
     Ok(())
 }
 

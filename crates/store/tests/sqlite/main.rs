@@ -5,12 +5,18 @@
 mod contract;
 mod durable;
 mod folder;
+#[path = "../both/restored.rs"]
+mod restored;
 mod tampering;
 
-use std::{fs::Permissions, os::unix::fs::PermissionsExt};
+use std::{
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt,
+    path::Path,
+};
 
 use keeper::Store;
-use store::sqlite;
+use store::{IfLost, sqlite};
 use tempfile::TempDir;
 
 /// A data folder as `postern init` makes it.
@@ -25,4 +31,44 @@ fn open(folder: &TempDir) -> impl Store + std::fmt::Debug + use<> {
 /// The database as somebody else would open it.
 fn raw(folder: &TempDir) -> rusqlite::Connection {
     rusqlite::Connection::open(folder.path().join("postern.db")).unwrap()
+}
+
+/// A data folder, as the tests of restoring need it.
+struct Site(TempDir);
+
+impl Site {
+    fn new() -> Self {
+        Self(folder())
+    }
+
+    fn folder(&self) -> &Path {
+        self.0.path()
+    }
+
+    async fn open(&self, run: u8) -> Box<dyn Store> {
+        self.open_if_lost(run, IfLost::Refuse).await
+    }
+
+    async fn open_if_lost(&self, _run: u8, if_lost: IfLost) -> Box<dyn Store> {
+        let locked = sqlite::lock(self.folder()).unwrap();
+        Box::new(sqlite::open_locked(locked, testkit::contract::key(), if_lost).unwrap())
+    }
+
+    async fn refused(&self, _run: u8) -> String {
+        sqlite::open(self.folder(), testkit::contract::key()).unwrap_err().to_string()
+    }
+
+    /// The database as it is now.
+    fn copy(&self) -> Vec<u8> {
+        raw(&self.0).execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+        fs::read(self.folder().join("postern.db")).unwrap()
+    }
+
+    fn restore(self, copy: Vec<u8>) -> Self {
+        for beside in ["postern.db-wal", "postern.db-shm"] {
+            let _ = fs::remove_file(self.folder().join(beside));
+        }
+        fs::write(self.folder().join("postern.db"), copy).unwrap();
+        self
+    }
 }

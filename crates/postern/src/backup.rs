@@ -1,0 +1,94 @@
+//! A backup: a folder with all that is kept, as an SQLite database whatever the
+//! store is, and the keys that belong to it.
+//!
+//! What it does not hold: the drive's files, and `data/revocations`, which has to
+//! stay where it is. Restored, a backup is brought up to that file.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use authority::Standing;
+use keeper::Keeper;
+use serde_json::{Value, json};
+use store::IfLost;
+
+use crate::{
+    config::Config,
+    control::socket,
+    data::{self, DataError},
+};
+
+const KEYS: [&str; 2] = ["server.key", "audit.key"];
+
+/// Why there is no backup, or why it was not restored.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BackupError {
+    #[error("{} is there already: name a folder that is not", .0.display())]
+    Taken(PathBuf),
+    #[error("{} is no backup: name the folder that `postern backup` made", .0.display())]
+    NotABackup(PathBuf),
+    #[error("{}: {source}: it must be writable for the user that Postern runs as", path.display())]
+    Io { path: PathBuf, source: io::Error },
+    #[error("a server runs on this site: stop it first")]
+    Running,
+    #[error("{} is another key than the backup's: move data/keys away if the backup is of this site", .0.display())]
+    OtherKey(PathBuf),
+    #[error(transparent)]
+    Data(#[from] DataError),
+}
+
+/// Makes the folder and fills it.
+pub(crate) async fn back_up(keeper: &Keeper, config: &Config, folder: &Path) -> Result<Value, BackupError> {
+    let io = |path: &Path| {
+        let path = path.to_owned();
+        move |source| BackupError::Io { path, source }
+    };
+    if folder.exists() {
+        return Err(BackupError::Taken(folder.into()));
+    }
+    data::make_folder(folder)?;
+    data::make_folder(&folder.join("keys"))?;
+    keeper.back_up(&folder.join("postern.db")).await.map_err(DataError::Store)?;
+    for key in KEYS {
+        let from = config.data.join("keys").join(key);
+        data::copy_key(&from, &folder.join("keys").join(key)).map_err(io(&from))?;
+    }
+    Ok(json!({ "backup": folder, "accounts": keeper.accounts().await.map_err(DataError::Store)?.len() }))
+}
+
+/// Puts a backup in place, and suspends or revokes what its time has passed over.
+pub(crate) async fn restore(config: &Config, folder: &Path, if_lost: IfLost) -> Result<Value, BackupError> {
+    if tokio::net::UnixStream::connect(socket::path(config)).await.is_ok() {
+        return Err(BackupError::Running);
+    }
+    let database = folder.join("postern.db");
+    if !database.is_file() {
+        return Err(BackupError::NotABackup(folder.into()));
+    }
+    data::make_folder(&config.data)?;
+    let keys = config.data.join("keys");
+    data::make_folder(&keys)?;
+    for key in KEYS {
+        let (from, to) = (folder.join("keys").join(key), keys.join(key));
+        let unreadable = |path: &Path, source| BackupError::Io { path: path.to_owned(), source };
+        let wanted = fs::read(&from).map_err(|error| unreadable(&from, error))?;
+        match fs::read(&to) {
+            Ok(present) if present == wanted => {}
+            Ok(_) => return Err(BackupError::OtherKey(to)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                data::copy_key(&from, &to).map_err(|error| unreadable(&to, error))?;
+            }
+            Err(error) => return Err(unreadable(&to, error)),
+        }
+    }
+    let keeper = data::restore(config, &database, if_lost).await?;
+    let accounts = keeper.accounts().await.map_err(DataError::Store)?;
+    let suspended: Vec<&str> = accounts
+        .iter()
+        .filter(|account| account.standing == Standing::Suspended)
+        .map(|account| account.login.as_str())
+        .collect();
+    Ok(json!({ "restored": folder, "accounts": accounts.len(), "suspended": suspended }))
+}

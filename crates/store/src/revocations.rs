@@ -1,0 +1,325 @@
+//! What must not come back: revoked passwords, and how far the factors and the
+//! standing of each account have moved on, in a file beside the database that is
+//! only ever added to. A backup of the database that is restored is older than
+//! this file, and is brought up to it before anybody is admitted.
+//!
+//! In the order of a change: its transaction sets a copy of its records down in
+//! the database (`revocation_outbox`) and is committed; they are added to the
+//! file, which is synced; the change is acknowledged. What a crash leaves in the
+//! outbox is added at the next start. So the file never knows of a change that
+//! the database it belongs to has not made.
+//!
+//! The file is a header and records of 32 bytes each: kind, id (10), value (8),
+//! number (8), MAC (5), integers with their highest byte first.
+
+use std::{
+    fs::File,
+    io::{self, ErrorKind},
+    os::unix::fs::FileExt,
+    path::{Path, PathBuf},
+};
+
+use authority::{AccountId, AppPasswordId, AuditKey, audit::GENESIS};
+
+use crate::{
+    database::{Db, values},
+    failure::{Failure, Outcome},
+    rows::{Fields, int},
+    sqlite::private,
+};
+
+const SIZE: usize = 32;
+type Bytes = [u8; SIZE];
+
+/// One thing that must not be undone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Record {
+    /// It is revoked.
+    AppPassword(AppPasswordId),
+    /// It has come to this epoch.
+    Account(AccountId, u64),
+    /// It was removed.
+    Removed(AccountId),
+    /// One of its recovery codes was used: the first eight bytes of its digest.
+    RecoveryCode(AccountId, u64),
+    /// Its recovery codes were replaced.
+    RecoveryCodes(AccountId),
+}
+
+/// Why the file does not fit the database.
+#[derive(Debug, thiserror::Error)]
+pub enum RevocationsError {
+    /// Without it nobody knows what was revoked since a backup was made.
+    #[error(
+        "{} is missing or cut short, and tells what must not come back: put it back; if it is lost for good, \
+         `postern restore --without-revocations` suspends every account until it is resumed", .0.display()
+    )]
+    Lost(PathBuf),
+    /// It was written under another key.
+    #[error("{} belongs to another site, or was changed: put back the one that belongs to the keys beside it", .0.display())]
+    Foreign(PathBuf),
+    /// It cannot be used.
+    #[error("{}: {cause}; check its owner, its mode and the disk", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        cause: io::Error,
+    },
+    /// The database cannot be asked.
+    #[error(transparent)]
+    Store(#[from] keeper::StoreError),
+}
+
+impl From<Failure> for RevocationsError {
+    fn from(Failure(error): Failure) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// What to do where the file is lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IfLost {
+    /// Open nothing.
+    Refuse,
+    /// Begin a new one. Everything is to be suspended.
+    BeginAnew,
+}
+
+/// What a newly opened file says about its database.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// They agree.
+    Agreed,
+    /// The database is older than these.
+    Newer(Vec<Record>),
+    /// The file was lost, and begun anew.
+    Lost,
+}
+
+pub(crate) struct Revocations {
+    file: File,
+    path: PathBuf,
+    key: AuditKey,
+    /// Records before the first in this file.
+    base: u64,
+    /// How many there are, up to the last in the file.
+    written: u64,
+    /// How many there are, with those in the outbox; none while the database is
+    /// to be asked.
+    recorded: Option<u64>,
+    /// How many the database says there are: fewer, if it was restored.
+    in_database: u64,
+    /// Set down by the transaction under way.
+    pending: Vec<Bytes>,
+    /// Committed, and not in the file yet.
+    owed: Vec<Bytes>,
+}
+
+impl Revocations {
+    /// Opens the file in this folder for this database, whose layout is there.
+    pub(crate) fn open<D: Db>(
+        folder: &Path,
+        key: AuditKey,
+        db: &D,
+        if_lost: IfLost,
+    ) -> Result<(Self, Found), RevocationsError> {
+        let path = folder.join("revocations");
+        let failed = |cause| RevocationsError::File { path: path.clone(), cause };
+        let recorded = recorded(db)?;
+        // A new site begins with the file: where there was something to log,
+        // there was something to revoke.
+        let is_new = db.number("SELECT max(seq) FROM audit", &[])?.is_none();
+        let is_empty = path.metadata().map_or(0, |metadata| metadata.len()) == 0;
+        if is_empty && !is_new && if_lost == IfLost::Refuse {
+            return Err(RevocationsError::Lost(path));
+        }
+        let file = private(&path).map_err(|error| failed(io::Error::other(error)))?;
+        let mut this = Self {
+            file,
+            path: path.clone(),
+            key,
+            base: 0,
+            written: 0,
+            recorded: Some(recorded),
+            in_database: recorded,
+            pending: vec![],
+            owed: vec![],
+        };
+        let is_ours = !is_empty && this.read_header().map_err(failed)?;
+        if is_empty && is_new {
+            this.begin_at(0).map_err(failed)?;
+        } else if is_ours && (this.written >= recorded || this.owes(db, recorded)?) {
+            this.pay().map_err(failed)?;
+        } else if if_lost == IfLost::BeginAnew {
+            this.begin_at(recorded).map_err(failed)?;
+            return Ok((this, Found::Lost));
+        } else {
+            return Err(if is_ours { RevocationsError::Lost(path) } else { RevocationsError::Foreign(path) });
+        }
+        let newer = this.behind(recorded).map_err(failed)?;
+        this.recorded = Some(this.written);
+        Ok((this, if newer.is_empty() { Found::Agreed } else { Found::Newer(newer) }))
+    }
+
+    /// A transaction begins, or begins anew.
+    pub(crate) fn begin<D: Db>(&mut self, db: &D) -> Outcome<()> {
+        self.pending.clear();
+        if self.recorded.is_none() {
+            let recorded = recorded(db)?;
+            self.owed.clear();
+            // What was committed after all, while nobody could tell.
+            self.owes(db, recorded)?;
+            (self.recorded, self.in_database) = (Some(recorded), recorded);
+        }
+        Ok(())
+    }
+
+    /// Sets records down, as part of the transaction.
+    pub(crate) fn set_down<D: Db>(&mut self, db: &D, records: &[Record]) -> Outcome<()> {
+        let Some(recorded) = self.recorded else { return Ok(()) };
+        if records.is_empty() && recorded == self.in_database {
+            return Ok(());
+        }
+        db.execute("DELETE FROM revocation_outbox WHERE seq <= ?1", values![int(self.written)])?;
+        for (seq, record) in (recorded + 1..).zip(records) {
+            let bytes = self.encode(seq, record);
+            let sql = "INSERT INTO revocation_outbox (seq, record) VALUES (?1, ?2)";
+            db.execute(sql, values![int(seq), &bytes])?;
+            self.pending.push(bytes);
+        }
+        let sql = "INSERT INTO revocations (one, records) VALUES (1, ?1)
+            ON CONFLICT (one) DO UPDATE SET records = excluded.records";
+        db.execute(sql, values![int(recorded + records.len() as u64)]).map(drop)
+    }
+
+    /// It was committed: its records go into the file before it is acknowledged.
+    pub(crate) fn keep(&mut self) -> Outcome<()> {
+        if let Some(recorded) = &mut self.recorded {
+            *recorded += self.pending.len() as u64;
+            self.in_database = *recorded;
+        }
+        self.owed.append(&mut self.pending);
+        self.pay().map_err(|error| {
+            let told = format!("{}: {error}; make room, and check its owner", self.path.display());
+            Failure::unsettled(Failure::unavailable(told))
+        })
+    }
+
+    /// It was not, or nobody knows: the next one looks.
+    pub(crate) fn give_up(&mut self) {
+        self.pending.clear();
+        self.recorded = None;
+    }
+
+    /// Adds what is owed to the file.
+    fn pay(&mut self) -> io::Result<()> {
+        if self.owed.is_empty() {
+            return Ok(());
+        }
+        self.file.write_all_at(&self.owed.concat(), self.end())?;
+        self.file.sync_data()?;
+        self.written += self.owed.len() as u64;
+        self.owed.clear();
+        Ok(())
+    }
+
+    fn end(&self) -> u64 {
+        (1 + self.written - self.base) * SIZE as u64
+    }
+
+    /// Takes what the file lacks from the outbox. False if it is not all there.
+    fn owes<D: Db>(&mut self, db: &D, recorded: u64) -> Outcome<bool> {
+        let sql = "SELECT seq, record FROM revocation_outbox WHERE seq > ?1 ORDER BY seq";
+        let owed = db.query(sql, values![int(self.written)], |row| {
+            let row = Fields::of("revocation_outbox", row);
+            Ok((row.count(0)?, row.bytes(1)?))
+        })?;
+        let in_order = (self.written + 1..).zip(&owed).all(|(seq, (found, _))| seq == *found);
+        self.owed = owed.into_iter().map(|(_, bytes)| bytes).collect();
+        Ok(in_order && self.written + self.owed.len() as u64 == recorded)
+    }
+
+    fn begin_at(&mut self, base: u64) -> io::Result<()> {
+        (self.base, self.written) = (base, base);
+        self.owed.clear();
+        self.file.set_len(0)?;
+        self.file.write_all_at(&self.seal(0, [0; 10], base, 0), 0)?;
+        self.file.sync_all()?;
+        let folder = self.path.parent().unwrap_or(Path::new("."));
+        File::open(folder)?.sync_all()
+    }
+
+    /// False if it was not written under our key. What a power cut left of the
+    /// last records is cut off: they were not acknowledged.
+    fn read_header(&mut self) -> io::Result<bool> {
+        let mut header = [0; SIZE];
+        match self.file.read_exact_at(&mut header, 0) {
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(false),
+            read => read?,
+        }
+        self.base = value(&header);
+        if header != self.seal(0, [0; 10], self.base, 0) {
+            return Ok(false);
+        }
+        let whole = self.file.metadata()?.len() / SIZE as u64;
+        self.written = self.base + whole.saturating_sub(1);
+        while self.written > self.base && self.read(self.written)?.is_none() {
+            self.written -= 1;
+        }
+        self.file.set_len(self.end())?;
+        Ok(true)
+    }
+
+    /// All behind number `seq`.
+    fn behind(&self, seq: u64) -> io::Result<Vec<Record>> {
+        let damaged = || io::Error::new(ErrorKind::InvalidData, "a record in the middle is damaged");
+        (seq.max(self.base) + 1..=self.written).map(|seq| self.read(seq)?.ok_or_else(damaged)).collect()
+    }
+
+    fn read(&self, seq: u64) -> io::Result<Option<Record>> {
+        let mut bytes = [0; SIZE];
+        self.file.read_exact_at(&mut bytes, (seq - self.base) * SIZE as u64)?;
+        let id: [u8; 10] = std::array::from_fn(|at| bytes[1 + at]);
+        let record = match bytes[0] {
+            1 => Record::AppPassword(AppPasswordId::from_bytes(id)),
+            2 => Record::Account(AccountId::from_bytes(id), value(&bytes)),
+            3 => Record::Removed(AccountId::from_bytes(id)),
+            4 => Record::RecoveryCode(AccountId::from_bytes(id), value(&bytes)),
+            5 => Record::RecoveryCodes(AccountId::from_bytes(id)),
+            _ => return Ok(None),
+        };
+        Ok((self.encode(seq, &record) == bytes).then_some(record))
+    }
+
+    fn encode(&self, seq: u64, record: &Record) -> Bytes {
+        match record {
+            Record::AppPassword(id) => self.seal(1, *id.as_bytes(), 0, seq),
+            Record::Account(id, epoch) => self.seal(2, *id.as_bytes(), *epoch, seq),
+            Record::Removed(id) => self.seal(3, *id.as_bytes(), 0, seq),
+            Record::RecoveryCode(id, digest) => self.seal(4, *id.as_bytes(), *digest, seq),
+            Record::RecoveryCodes(id) => self.seal(5, *id.as_bytes(), 0, seq),
+        }
+    }
+
+    fn seal(&self, kind: u8, id: [u8; 10], value: u64, seq: u64) -> Bytes {
+        let mut bytes = [0; SIZE];
+        bytes[0] = kind;
+        bytes[1..11].copy_from_slice(&id);
+        bytes[11..19].copy_from_slice(&value.to_be_bytes());
+        bytes[19..27].copy_from_slice(&seq.to_be_bytes());
+        let text = format!("revocations {}", data_encoding::HEXLOWER.encode(&bytes[..27]));
+        let mac = self.key.seal(&GENESIS, seq, &text);
+        bytes[27..].copy_from_slice(&mac[..5]);
+        bytes
+    }
+}
+
+fn value(bytes: &Bytes) -> u64 {
+    u64::from_be_bytes(std::array::from_fn(|at| bytes[11 + at]))
+}
+
+fn recorded<D: Db>(db: &D) -> Outcome<u64> {
+    let records = db.number("SELECT records FROM revocations", &[])?;
+    Ok(records.and_then(|records| u64::try_from(records).ok()).unwrap_or(0))
+}
