@@ -18,6 +18,7 @@ mod app_passwords;
 mod chain;
 mod copy;
 mod database;
+mod fail_point;
 mod failure;
 mod journal;
 mod line;

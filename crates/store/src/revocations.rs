@@ -23,6 +23,7 @@ use authority::{AccountId, AppPasswordId, AuditKey, audit::GENESIS};
 
 use crate::{
     database::{Db, values},
+    fail_point,
     failure::{Failure, Outcome},
     rows::{Fields, int},
     sqlite::private,
@@ -217,7 +218,11 @@ impl Revocations {
         if self.owed.is_empty() {
             return Ok(());
         }
-        self.file.write_all_at(&self.owed.concat(), self.end())?;
+        let owed = self.owed.concat();
+        let (first, rest) = owed.split_at(SIZE / 2);
+        self.file.write_all_at(first, self.end())?;
+        fail_point::pass("within a record");
+        self.file.write_all_at(rest, self.end() + first.len() as u64)?;
         self.file.sync_data()?;
         self.written += self.owed.len() as u64;
         self.owed.clear();

@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::{
     chain::Chain,
     database::{Db, Undone, Writable},
+    fail_point,
     failure::{Failure, Outcome},
     restored,
     revocations::{Found, Record, Revocations},
@@ -161,12 +162,16 @@ fn transact<W: Writable>(
         let mut write = Write { db, chain, final_records: &mut records };
         group.iter_mut().try_for_each(|intent| intent.act(&mut write))?;
         chain.keep_newest(db, before)?;
-        revocations.set_down(db, &records)
+        revocations.set_down(db, &records)?;
+        fail_point::pass("before the commit");
+        Ok(())
     });
     match &outcome {
         Ok(()) => {
+            fail_point::pass("after the commit");
             chain.keep();
             revocations.keep().map_err(Undone::Transaction)?;
+            fail_point::pass("before the answer");
         }
         Err(_) => {
             chain.give_up();

@@ -52,6 +52,7 @@ pub(super) fn migrate(leader: &mut impl Writable<Db = Session>) -> Result<bool, 
         leader
             .transact(&mut |session| {
                 session.batch(migration.sql)?;
+                crate::fail_point::pass("within a migration");
                 let sql = "INSERT INTO migration (name, checksum) VALUES (?1, ?2)";
                 session.execute(sql, values![migration.name, &migration.checksum()]).map(drop)
             })

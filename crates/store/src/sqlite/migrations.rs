@@ -32,6 +32,7 @@ pub(super) fn migrate(db: &mut Connection) -> Result<(), Mismatch> {
             "INSERT INTO migration (name, checksum) VALUES (?1, ?2)",
             params![migration.name, migration.checksum()],
         )?;
+        crate::fail_point::pass("within a migration");
         transaction.commit()?;
     }
     Ok(())

@@ -3,13 +3,19 @@
 #![expect(clippy::unwrap_used, reason = "all of this is tests")]
 
 mod contract;
+#[path = "../both/crash.rs"]
+mod crash;
 mod lease;
 #[path = "../both/restored.rs"]
 mod restored;
 mod tls;
 mod trouble;
 
-use std::{fs::Permissions, os::unix::fs::PermissionsExt, path::Path};
+use std::{
+    fs::Permissions,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
 
 use keeper::Store;
 use store::{
@@ -26,9 +32,9 @@ fn folder() -> TempDir {
 }
 
 /// Run number `run`, in this folder.
-async fn lease(url: &str, folder: &TempDir, run: u8) -> Result<Leased, OpenError> {
+async fn lease(url: &str, folder: &impl AsRef<Path>, run: u8) -> Result<Leased, OpenError> {
     let server = Server::new(url, None, None).unwrap();
-    postgres::lease(server, sqlite::lock(folder.path()).unwrap(), [run; 16]).await
+    postgres::lease(server, sqlite::lock(folder.as_ref()).unwrap(), [run; 16]).await
 }
 
 async fn open(url: &str, folder: &TempDir, run: u8) -> impl Store + std::fmt::Debug + use<> {
@@ -41,17 +47,30 @@ fn database() -> String {
 
 /// A data folder and a database, as the tests of restoring need them.
 struct Site {
-    folder: TempDir,
+    folder: PathBuf,
     database: String,
+    _kept: Option<TempDir>,
 }
 
 impl Site {
     fn new() -> Self {
-        Self { folder: folder(), database: database() }
+        let folder = folder();
+        Self { folder: folder.path().to_owned(), database: database(), _kept: Some(folder) }
+    }
+
+    /// The site of the process that started this one.
+    fn inherited() -> Self {
+        let folder = std::env::var_os("POSTERN_TEST_FOLDER").unwrap().into();
+        Self { folder, database: std::env::var("POSTERN_TEST_DATABASE").unwrap(), _kept: None }
+    }
+
+    /// Handed on to a process that is started.
+    fn hand_on(&self, to: &mut std::process::Command) {
+        to.env("POSTERN_TEST_FOLDER", &self.folder).env("POSTERN_TEST_DATABASE", &self.database);
     }
 
     fn folder(&self) -> &Path {
-        self.folder.path()
+        &self.folder
     }
 
     async fn open(&self, run: u8) -> Box<dyn Store> {

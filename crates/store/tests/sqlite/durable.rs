@@ -1,14 +1,9 @@
 //! What was acknowledged stays.
 
-use std::{
-    io::{BufRead, BufReader, Write as _},
-    process::{Command, Stdio},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 use authority::{AppPasswordId, Event, Reason, audit::Verifier};
 use keeper::{Added, Issued, Refused, Store, StoreError};
-use store::sqlite;
 use testkit::{account, app_password, by_admin, contract, digest, new_account, used};
 
 use super::{folder, open, raw};
@@ -113,59 +108,4 @@ async fn a_database_held_by_a_shell_is_an_outage_that_ends_with_it() {
     shell.execute_batch("ROLLBACK").unwrap();
     store.record(&entry(2)).await.unwrap();
     assert_eq!(verified(&*store).await, 2);
-}
-
-#[tokio::test]
-async fn what_was_acknowledged_survives_kill_9() {
-    let folder = folder();
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "durable::writes_until_it_is_killed", "--ignored", "--nocapture"])
-        .env("POSTERN_TEST_FOLDER", folder.path())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut said = BufReader::new(child.stdout.take().unwrap()).lines();
-    let id = |line: String| line.strip_prefix("issued ")?.parse().ok();
-    let mut acknowledged: Vec<AppPasswordId> = said.by_ref().map_while(Result::ok).filter_map(id).take(100).collect();
-    assert_eq!(acknowledged.len(), 100, "it ended by itself");
-    // While it goes on writing.
-    child.kill().unwrap();
-    acknowledged.extend(said.map_while(Result::ok).filter_map(id));
-    assert!(!child.wait().unwrap().success());
-
-    let store = open(&folder);
-    for id in &acknowledged {
-        assert!(store.app_password(*id).await.unwrap().is_some(), "{id} was acknowledged and is lost");
-    }
-    let kept = store.app_passwords(account("alice@example.org").id).await.unwrap().len();
-    assert!(kept >= acknowledged.len());
-    assert_eq!(verified(&store).await, 1 + kept as u64, "rows and their lines came apart");
-}
-
-/// The victim.
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "started by the test above"]
-async fn writes_until_it_is_killed() {
-    let folder = std::env::var_os("POSTERN_TEST_FOLDER").unwrap();
-    let store = Arc::new(sqlite::open(folder.as_ref(), contract::key()).unwrap());
-    let alice = account("alice@example.org");
-    assert_eq!(store.add_account(&new_account(alice.clone()), &entry(0)).await.unwrap(), Added::Done);
-    let writers: Vec<_> = (0..8)
-        .map(|writer| {
-            let (store, alice) = (store.clone(), alice.clone());
-            tokio::spawn(async move {
-                // Bounded, should nobody kill it.
-                for i in 0..5_000 {
-                    let password = app_password(&alice, &format!("{writer} {i}"));
-                    let digest = digest(password.label.as_str());
-                    assert_eq!(store.issue(&password, &digest, 100_000, &entry(1)).await.unwrap(), Issued::Done);
-                    // One call: half a line would name another id.
-                    std::io::stdout().write_all(format!("\nissued {}\n", password.id).as_bytes()).unwrap();
-                }
-            })
-        })
-        .collect();
-    for writer in writers {
-        writer.await.unwrap();
-    }
 }

@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "all of this is tests")]
 
 mod contract;
+#[path = "../both/crash.rs"]
+mod crash;
 mod durable;
 mod folder;
 #[path = "../both/restored.rs"]
@@ -12,7 +14,7 @@ mod tampering;
 use std::{
     fs::{self, Permissions},
     os::unix::fs::PermissionsExt,
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use keeper::Store;
@@ -34,15 +36,29 @@ fn raw(folder: &TempDir) -> rusqlite::Connection {
 }
 
 /// A data folder, as the tests of restoring need it.
-struct Site(TempDir);
+struct Site {
+    folder: PathBuf,
+    _kept: Option<TempDir>,
+}
 
 impl Site {
     fn new() -> Self {
-        Self(folder())
+        let folder = folder();
+        Self { folder: folder.path().to_owned(), _kept: Some(folder) }
+    }
+
+    /// The site of the process that started this one.
+    fn inherited() -> Self {
+        Self { folder: std::env::var_os("POSTERN_TEST_FOLDER").unwrap().into(), _kept: None }
+    }
+
+    /// Handed on to a process that is started.
+    fn hand_on(&self, to: &mut std::process::Command) {
+        to.env("POSTERN_TEST_FOLDER", &self.folder);
     }
 
     fn folder(&self) -> &Path {
-        self.0.path()
+        &self.folder
     }
 
     async fn open(&self, run: u8) -> Box<dyn Store> {
@@ -60,7 +76,10 @@ impl Site {
 
     /// The database as it is now.
     fn copy(&self) -> Vec<u8> {
-        raw(&self.0).execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+        rusqlite::Connection::open(self.folder.join("postern.db"))
+            .unwrap()
+            .execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")
+            .unwrap();
         fs::read(self.folder().join("postern.db")).unwrap()
     }
 
