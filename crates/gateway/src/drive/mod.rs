@@ -17,6 +17,7 @@ mod place;
 mod properties;
 mod request;
 mod upload;
+mod xml;
 
 use std::{
     collections::HashMap,
@@ -104,18 +105,18 @@ impl Drive {
         let folder = Arc::new(self.open(account).await.map_err(|_logged| StatusCode::INTERNAL_SERVER_ERROR)?);
         check_room_for_copy(&folder, &parts).await?;
         let handler = handler(account, folder);
-        if !request::takes_xml(&parts.method) {
+        if !xml::is_taken_by(&parts.method) {
             let wanted = locks::read_request(&parts.method, &mut parts.headers, false);
             return Ok(self.finish(account, handler, Request::from_parts(parts, body), wanted).await);
         }
-        let xml = Limited::new(body, request::MAX_XML).collect().await;
-        let xml = xml.map_err(|_| StatusCode::PAYLOAD_TOO_LARGE)?.to_bytes();
-        request::check_xml(&xml)?;
-        let wanted = locks::read_request(&parts.method, &mut parts.headers, xml.is_empty());
+        let body = Limited::new(body, xml::MAX).collect().await;
+        let body = body.map_err(|_| StatusCode::PAYLOAD_TOO_LARGE)?.to_bytes();
+        xml::check(&body)?;
+        let wanted = locks::read_request(&parts.method, &mut parts.headers, body.is_empty());
         if matches!(wanted, locks::Request::Lock(_)) && account.locks.are_full() {
             return Err(StatusCode::INSUFFICIENT_STORAGE);
         }
-        Ok(self.finish(account, handler, Request::from_parts(parts, Full::new(xml)), wanted).await)
+        Ok(self.finish(account, handler, Request::from_parts(parts, Full::new(body)), wanted).await)
     }
 
     async fn finish<B>(

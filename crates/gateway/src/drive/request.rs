@@ -2,23 +2,8 @@
 
 use http::{HeaderMap, HeaderName, Method, StatusCode, Uri, header, uri::Authority};
 
-/// Elements in the XML of one request. The XML library goes down one call an
-/// element, so a body of nothing but opening tags would end the whole server.
-const MAX_ELEMENTS: usize = 400;
-/// The most XML that is read, in octets.
-pub(super) const MAX_XML: usize = 65536;
 /// Parts of a file asked for at once; with more, the whole file is given.
 const MAX_RANGES: usize = 16;
-
-/// True for methods whose body is XML.
-pub(super) fn takes_xml(method: &Method) -> bool {
-    matches!(method.as_str(), "PROPFIND" | "PROPPATCH" | "LOCK")
-}
-
-pub(super) fn check_xml(body: &[u8]) -> Result<(), StatusCode> {
-    let opens = body.windows(2).filter(|pair| pair[0] == b'<' && !matches!(pair[1], b'/' | b'?' | b'!')).count();
-    if opens > MAX_ELEMENTS { Err(StatusCode::PAYLOAD_TOO_LARGE) } else { Ok(()) }
-}
 
 /// Refuses what would be done in part or elsewhere, and removes what would be
 /// believed without being true.

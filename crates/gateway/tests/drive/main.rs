@@ -5,3 +5,4 @@ mod boundaries;
 mod limits;
 mod litmus;
 mod served;
+mod xml;
