@@ -14,14 +14,15 @@ use futures_util::stream;
 use http::StatusCode;
 
 use super::{
-    folder::{Folder, failure},
+    folder::Folder,
     metadata::Metadata,
     place::{Name, Place},
     properties,
+    steps::failure,
     upload::{Creation, Upload},
 };
 
-/// The folder, for one request.
+/// The folder, for one request that is no COPY or MOVE: those are a [`Transfer`](super::transfer::Transfer).
 #[derive(Clone)]
 pub(super) struct FileSystem(Arc<Folder>);
 
@@ -41,17 +42,6 @@ impl FileSystem {
             let place = place?;
             blocking(move || work(&folder, &place)).await
         })
-    }
-
-    /// The same with two places.
-    fn between(
-        &self,
-        from: &DavPath,
-        to: &DavPath,
-        work: fn(&Folder, &Place, &Place) -> Result<(), FsError>,
-    ) -> FsFuture<'_, ()> {
-        let to = Place::new(to);
-        self.at(from, move |folder, from| work(folder, from, &to?))
     }
 }
 
@@ -117,14 +107,6 @@ impl DavFileSystem for FileSystem {
         self.at(path, Folder::remove_file)
     }
 
-    fn rename<'a>(&'a self, from: &'a DavPath, to: &'a DavPath) -> FsFuture<'a, ()> {
-        self.between(from, to, Folder::rename)
-    }
-
-    fn copy<'a>(&'a self, from: &'a DavPath, to: &'a DavPath) -> FsFuture<'a, ()> {
-        self.between(from, to, Folder::copy)
-    }
-
     fn have_props<'a>(&'a self, _path: &'a DavPath) -> Pin<Box<dyn Future<Output = bool> + Send + 'a>> {
         Box::pin(ready(true))
     }
@@ -177,7 +159,7 @@ impl DavFileSystem for FileSystem {
     }
 
     fn get_quota(&self) -> FsFuture<'_, (u64, Option<u64>)> {
-        let ledger = &self.0.ledger;
+        let ledger = &self.0.terms.ledger;
         Box::pin(ready(Ok((ledger.used(), Some(ledger.limit())))))
     }
 }

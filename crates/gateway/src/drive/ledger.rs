@@ -68,6 +68,13 @@ impl Charge {
         Ok(())
     }
 
+    /// Gives a part back.
+    pub(super) fn less(&mut self, octets: u64) {
+        let octets = octets.min(self.octets);
+        self.octets -= octets;
+        self.ledger.give_back(octets);
+    }
+
     /// It is in its place: the charge stands.
     pub(super) fn keep(mut self) {
         self.octets = 0;

@@ -42,6 +42,11 @@ impl Metadata {
         })
     }
 
+    /// Another name of the same file, or the same name.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.inode == other.inode
+    }
+
     /// What it costs its account.
     pub(super) fn cost(&self) -> u64 {
         match self.kind {

@@ -10,12 +10,18 @@
 
 mod filesystem;
 mod folder;
+mod incoming;
 mod ledger;
 mod locks;
 mod metadata;
 mod place;
+mod placing;
 mod properties;
 mod request;
+mod steps;
+mod terms;
+mod transfer;
+mod tree;
 mod upload;
 mod xml;
 
@@ -29,18 +35,24 @@ use std::{
 };
 
 use bytes::Bytes;
-use dav_server::{DavHandler, DavMethod, DavMethodSet, davpath::DavPath, fs::FsError};
+use dav_server::{
+    DavHandler, DavMethod, DavMethodSet,
+    davpath::DavPath,
+    fs::{FsError, GuardedFileSystem},
+};
 use http::{Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
 use tokio::sync::OnceCell;
 
 use self::{
     filesystem::{FileSystem, blocking},
-    folder::{Changes, Folder},
+    folder::Folder,
+    incoming::Incoming,
     ledger::Ledger,
     locks::Locks,
-    place::{Name, Place},
-    upload::Incoming,
+    place::Name,
+    terms::{Changes, Terms},
+    transfer::Transfer,
 };
 use crate::http::body::{self, Body};
 
@@ -73,7 +85,7 @@ impl Drive {
     /// # Errors
     /// When the folder cannot be made, opened, or rid of unfinished uploads.
     pub fn new(root: PathBuf, limit: u64) -> io::Result<Self> {
-        let folder = upload::open_drive(&root)?;
+        let folder = incoming::open_drive(&root)?;
         let incoming = Arc::new(Incoming::open(&folder)?);
         Ok(Self { folder, incoming, limit, accounts: Mutex::default() })
     }
@@ -101,13 +113,25 @@ impl Drive {
         B::Error: Error + Send + Sync + 'static,
     {
         let (mut parts, body) = request.into_parts();
-        request::check_head(&parts.method, &parts.uri, &mut parts.headers)?;
+        request::check_head(&parts.method, &mut parts.headers)?;
         let folder = Arc::new(self.open(account).await.map_err(|_logged| StatusCode::INTERNAL_SERVER_ERROR)?);
-        check_room_for_copy(&folder, &parts).await?;
-        let handler = handler(account, folder);
+        let terms = folder.terms.clone();
+        let handler = match parts.method.as_str() {
+            "COPY" | "MOVE" => {
+                let from = request::place(&parts.uri)?;
+                let to = request::destination(&parts.uri, &parts.headers)?;
+                placing::apart(&from, &to).map_err(|_| StatusCode::FORBIDDEN)?;
+                handler(account, Box::new(Transfer::new(folder, from, &parts.headers)))
+            }
+            _ => handler(account, Box::new(FileSystem::new(folder))),
+        };
         if !xml::is_taken_by(&parts.method) {
             let wanted = locks::read_request(&parts.method, &mut parts.headers, false);
-            return Ok(self.finish(account, handler, Request::from_parts(parts, body), wanted).await);
+            let mut answer = self.finish(account, handler, Request::from_parts(parts, body), wanted).await;
+            if let Some(status) = terms.said() {
+                *answer.status_mut() = status;
+            }
+            return Ok(answer);
         }
         let body = Limited::new(body, xml::MAX).collect().await;
         let body = body.map_err(|_| StatusCode::PAYLOAD_TOO_LARGE)?.to_bytes();
@@ -150,49 +174,30 @@ impl Drive {
 
     /// Opens the account's folder; the first time, all in it is counted.
     async fn open(&self, account: &Account) -> Result<Folder, FsError> {
-        let drive = self.folder.try_clone().map_err(|error| folder::failure(&error))?;
+        let drive = self.folder.try_clone().map_err(|error| steps::failure(&error))?;
         let name = account.name.clone();
         let root = blocking(move || folder::open_root(drive.as_fd(), &name)).await?;
         let count = async || {
-            let root = root.try_clone().map_err(|error| folder::failure(&error))?;
-            let used = blocking(move || folder::cost(root.as_fd())).await?;
-            Ok::<_, FsError>(Arc::new(Ledger::new(self.limit, used)))
+            let root = root.try_clone().map_err(|error| steps::failure(&error))?;
+            let size = blocking(move || tree::measure(root)).await?;
+            Ok::<_, FsError>(Arc::new(Ledger::new(self.limit, size.cost)))
         };
         let ledger = Arc::clone(account.ledger.get_or_try_init(count).await?);
-        Ok(Folder::new(root, ledger, Arc::clone(&account.changes), Arc::clone(&self.incoming)))
+        Ok(Folder::new(root, Terms::new(ledger, Arc::clone(&self.incoming), Arc::clone(&account.changes))))
     }
 }
 
-fn handler(account: &Account, folder: Arc<Folder>) -> DavHandler {
+fn handler(account: &Account, folder: Box<dyn GuardedFileSystem<()>>) -> DavHandler {
     let mut methods = DavMethodSet::all();
     // Writes into the middle of a file, which could not be taken back.
     methods.remove(DavMethod::Patch);
     DavHandler::builder()
-        .filesystem(Box::new(FileSystem::new(folder)))
+        .filesystem(folder)
         .locksystem(account.locks.system())
         .methods(methods)
         .autoindex(false)
         .read_buf_size(READ)
         .build_handler()
-}
-
-/// A tree that will not fit is not begun: the library would remove what is at
-/// the destination first, and leave half a tree there.
-async fn check_room_for_copy(folder: &Arc<Folder>, request: &http::request::Parts) -> Result<(), StatusCode> {
-    let shallow = request.headers.get("depth").is_some_and(|depth| depth == "0");
-    let (Ok(path), "COPY", false) = (DavPath::new(request.uri.path()), request.method.as_str(), shallow) else {
-        return Ok(());
-    };
-    let folder = Arc::clone(folder);
-    let fits = blocking(move || {
-        let cost = folder.cost_of_copy(&Place::new(&path)?)?;
-        Ok(folder.ledger.charge(cost).map(drop).is_ok())
-    });
-    match fits.await {
-        Ok(false) => Err(StatusCode::INSUFFICIENT_STORAGE),
-        // What is wrong with the source is for the library to say.
-        Ok(true) | Err(_) => Ok(()),
-    }
 }
 
 fn refused(status: StatusCode) -> Response<Body> {

@@ -9,7 +9,7 @@ use rustix::{
     io::Errno,
 };
 
-use super::folder::refusal;
+use super::steps::refusal;
 
 const ATTRIBUTE: &str = "user.postern.properties";
 /// All properties of one file or folder together, in octets. ext4 takes no more

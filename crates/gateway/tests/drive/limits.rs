@@ -172,6 +172,31 @@ async fn what_was_there_before_a_restart_is_counted() {
     assert!(leftovers(&served).await.is_empty());
 }
 
+/// Other programs make deeper folders than can be asked for here.
+#[tokio::test]
+async fn what_lies_deep_is_counted_too() {
+    let served = Served::with_limit(1 << 20).await;
+    let mut folder = served.folder_of("alice");
+    for _ in 0..100 {
+        folder.push("d");
+    }
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("f"), [0; 1000]).unwrap();
+    assert_eq!(served.quota().await.0, 101 * ENTRY + 1000);
+}
+
+/// Renaming one name of a file to another name of it does nothing (POSIX).
+#[tokio::test]
+async fn a_file_moved_onto_itself_stays_counted() {
+    let served = Served::with_limit(1 << 20).await;
+    served.put("/a", &[1; 10_000]).await;
+    std::fs::hard_link(served.folder_of("alice").join("a"), served.folder_of("alice").join("b")).unwrap();
+    let used = served.quota().await;
+    assert_eq!(served.ask("MOVE /a", "Destination: /b\r\n", b"").await.status, StatusCode::NO_CONTENT);
+    assert_eq!(served.get("/b").await.unwrap().len(), 10_000);
+    assert_eq!(served.quota().await, used);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_lock_that_nobody_refreshes_ends() {
     let served = Served::with_limit(1 << 20).await;

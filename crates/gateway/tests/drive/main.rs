@@ -5,4 +5,5 @@ mod boundaries;
 mod limits;
 mod litmus;
 mod served;
+mod transfers;
 mod xml;

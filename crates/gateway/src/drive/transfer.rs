@@ -1,0 +1,126 @@
+//! COPY and MOVE (RFC 4918, 9.8 and 9.9) as `dav-server` may see them.
+//!
+//! It takes a tree apart, and removes what is at the destination before it
+//! begins: gone, whether or not the rest comes to pass. So for these methods it
+//! is shown a folder in which nothing is at the destination and the source is in
+//! one piece. It checks what the request says of locks, `If` and `Depth`, and
+//! asks for one copy or one rename, which `placing` does.
+
+use std::{future::ready, sync::Arc};
+
+use dav_server::{
+    davpath::DavPath,
+    fs::{DavDirEntry, DavFile, DavFileSystem, DavMetaData, FsError, FsFuture, FsStream, OpenOptions, ReadDirMeta},
+};
+use http::HeaderMap;
+
+use super::{
+    filesystem::blocking,
+    folder::Folder,
+    metadata::Metadata,
+    place::Place,
+    placing::{Extent, Overwrite},
+};
+
+/// The folder, for one COPY or MOVE.
+#[derive(Clone)]
+pub(super) struct Transfer {
+    folder: Arc<Folder>,
+    from: Place,
+    extent: Extent,
+    overwrite: Overwrite,
+}
+
+impl Transfer {
+    /// `from` is what the request is about.
+    pub(super) fn new(folder: Arc<Folder>, from: Place, headers: &HeaderMap) -> Self {
+        let says = |name, what| headers.get_all(name).iter().any(|value| value == what);
+        let extent = if says("depth", "0") { Extent::Shallow } else { Extent::Tree };
+        let overwrite = if says("overwrite", "F") { Overwrite::No } else { Overwrite::Yes };
+        Self { folder, from, extent, overwrite }
+    }
+
+    fn look(&self, place: Place) -> FsFuture<'_, Box<dyn DavMetaData>> {
+        let (folder, source) = (Arc::clone(&self.folder), place == self.from);
+        Box::pin(async move {
+            let metadata = blocking(move || folder.metadata(&place)).await?;
+            Ok(if source { Box::new(InOnePiece(metadata)) as Box<dyn DavMetaData> } else { Box::new(metadata) })
+        })
+    }
+
+    fn between(
+        &self,
+        from: &DavPath,
+        to: &DavPath,
+        work: impl FnOnce(&Folder, &Place, &Place) -> Result<(), FsError> + Send + 'static,
+    ) -> FsFuture<'_, ()> {
+        let folder = Arc::clone(&self.folder);
+        let places = Place::new(from).and_then(|from| Ok((from, Place::new(to)?)));
+        Box::pin(async move {
+            let (from, to) = places?;
+            blocking(move || work(&folder, &from, &to)).await
+        })
+    }
+}
+
+impl DavFileSystem for Transfer {
+    fn metadata<'a>(&'a self, path: &'a DavPath) -> FsFuture<'a, Box<dyn DavMetaData>> {
+        match Place::new(path) {
+            Ok(place) => self.look(place),
+            Err(error) => Box::pin(ready(Err(error))),
+        }
+    }
+
+    /// By this it learns what is at the destination: nothing.
+    fn symlink_metadata<'a>(&'a self, path: &'a DavPath) -> FsFuture<'a, Box<dyn DavMetaData>> {
+        match Place::new(path) {
+            Ok(place) if place == self.from => self.look(place),
+            _ => Box::pin(ready(Err(FsError::NotFound))),
+        }
+    }
+
+    fn rename<'a>(&'a self, from: &'a DavPath, to: &'a DavPath) -> FsFuture<'a, ()> {
+        let overwrite = self.overwrite;
+        self.between(from, to, move |folder, from, to| folder.rename(from, to, overwrite))
+    }
+
+    fn copy<'a>(&'a self, from: &'a DavPath, to: &'a DavPath) -> FsFuture<'a, ()> {
+        let (extent, overwrite) = (self.extent, self.overwrite);
+        self.between(from, to, move |folder, from, to| folder.copy(from, to, extent, overwrite))
+    }
+
+    /// Asked for only where the destination is the source by another spelling.
+    fn remove_file<'a>(&'a self, _: &'a DavPath) -> FsFuture<'a, ()> {
+        Box::pin(ready(Err(FsError::Forbidden)))
+    }
+
+    fn open<'a>(&'a self, _: &'a DavPath, _: OpenOptions) -> FsFuture<'a, Box<dyn DavFile>> {
+        Box::pin(ready(Err(FsError::Forbidden)))
+    }
+
+    fn read_dir<'a>(&'a self, _: &'a DavPath, _: ReadDirMeta) -> FsFuture<'a, FsStream<Box<dyn DavDirEntry>>> {
+        Box::pin(ready(Err(FsError::Forbidden)))
+    }
+}
+
+/// A file or a folder that is not to be taken apart.
+#[derive(Clone, Debug)]
+struct InOnePiece(Metadata);
+
+impl DavMetaData for InOnePiece {
+    fn len(&self) -> u64 {
+        self.0.len()
+    }
+
+    fn modified(&self) -> dav_server::fs::FsResult<std::time::SystemTime> {
+        self.0.modified()
+    }
+
+    fn is_dir(&self) -> bool {
+        false
+    }
+
+    fn etag(&self) -> Option<String> {
+        self.0.etag()
+    }
+}
