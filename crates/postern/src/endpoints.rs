@@ -33,7 +33,8 @@ pub(crate) fn endpoints(config: &Config, keeper: &Arc<Keeper>, tls: &Tls) -> Res
         gateway.listen_starttls.iter().for_each(|address| at(address, Security::StartTls(tls.clone())));
     }
     if let Some(drive) = &config.drive {
-        let folders = Drive::new(config.data.join("drive"), drive.quota).map_err(ServeError::Drive)?;
+        let folders =
+            Drive::new(config.data.join("drive"), drive.quota, Box::new(randomness())).map_err(ServeError::Drive)?;
         let door = HttpDoor::drive(keeper.clone(), drive_door(), Arc::new(folders), &config.url.to_string());
         let service: Arc<dyn Service> = Arc::new(door);
         let security = Security::Implicit(tls.with_alpn(&["http/1.1"]));

@@ -1,66 +1,54 @@
-//! Locks (RFC 4918, 6) that end. `dav-server` keeps them in memory for ever, and
-//! a client that crashed would keep all others out of a file until a restart.
+//! Locks (RFC 4918, 6 and 7): a short list for each account. All of them end,
+//! or a client that crashed would keep all others out until a restart.
 
 use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
+    fmt,
+    future::ready,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use dav_server::{
     davpath::DavPath,
-    ls::{DavLockSystem, LsFuture},
-    memls::MemLs,
+    ls::{DavLock, DavLockSystem, LsFuture},
 };
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use rand_core::Rng;
 use tokio::time::Instant;
+use xmltree::Element;
 
-/// How long a lock lives that is not refreshed. `dav-server` grants no more.
+use super::place::Place;
+
+/// How long a lock lives that is not refreshed.
 const LONGEST: Duration = Duration::from_secs(600);
-/// Locks of one account at a time; each takes memory.
-const MOST: usize = 1000;
+/// Locks of one account at a time; each takes memory, and is shown with all
+/// that it covers.
+const MOST: usize = 100;
 
-/// The locks of one account.
-#[derive(Debug)]
+/// The locks of one account. Cheap to clone.
+#[derive(Clone, Debug)]
 pub(super) struct Locks {
-    memory: Box<MemLs>,
-    held: Mutex<Vec<Held>>,
+    held: Arc<Mutex<Vec<Held>>>,
+    tokens: Tokens,
 }
 
+/// One lock, at its place.
 #[derive(Debug)]
 struct Held {
-    path: DavPath,
-    token: String,
+    place: Place,
+    lock: DavLock,
     until: Instant,
 }
 
-/// What a request wants of the locks.
-pub(super) enum Request {
-    /// LOCK, for that long.
-    Lock(Duration),
-    /// LOCK without a body: the lock whose token is in this `If` header goes on.
-    Refresh { condition: String, by: Duration },
-    /// UNLOCK of the lock with this token.
-    Unlock(String),
-    /// Something else.
-    Other,
+impl Held {
+    /// True if it is a lock on what is at `place`.
+    fn covers(&self, place: &Place) -> bool {
+        self.place == *place || (self.lock.deep && place.is_within(&self.place))
+    }
 }
 
 impl Locks {
-    pub(super) fn new() -> Self {
-        Self { memory: MemLs::new(), held: Mutex::default() }
-    }
-
-    /// The locks as `dav-server` asks for them, without those that ran out.
-    pub(super) fn system(&self) -> Box<dyn DavLockSystem> {
-        let now = Instant::now();
-        self.held().retain(|held| {
-            let lives = held.until > now;
-            if !lives {
-                done_at_once(self.memory.unlock(&held.path, &held.token));
-            }
-            lives
-        });
-        self.memory.clone()
+    pub(super) fn new(tokens: Tokens) -> Self {
+        Self { held: Arc::default(), tokens }
     }
 
     /// No further lock is granted.
@@ -68,67 +56,145 @@ impl Locks {
         self.held().len() >= MOST
     }
 
-    /// Learns from the answer what became of a request.
-    pub(super) fn note(&self, path: DavPath, request: Request, status: StatusCode, answer: &HeaderMap) {
-        if !status.is_success() {
-            return;
-        }
-        let mut held = self.held();
-        match request {
-            Request::Lock(time) => {
-                if let Some(token) = answer.get("lock-token").and_then(token) {
-                    held.push(Held { path, token, until: Instant::now() + time });
-                }
-            }
-            Request::Refresh { condition, by } => {
-                let refreshed = held.iter_mut().filter(|held| condition.contains(&held.token));
-                refreshed.for_each(|held| held.until = Instant::now() + by);
-            }
-            Request::Unlock(token) => held.retain(|held| held.token != token),
-            Request::Other => {}
-        }
-    }
-
+    /// The locks that have not ended.
     fn held(&self) -> MutexGuard<'_, Vec<Held>> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        held.retain(|held| held.until > now);
+        held
+    }
+
+    /// The lock with this token, if it is one on `path`. It may be named by
+    /// anything that it covers (RFC 4918, 9.10.2 and 9.11).
+    fn named<'a>(held: &'a mut [Held], path: &DavPath, token: &str) -> Option<&'a mut Held> {
+        let place = Place::new(path).ok()?;
+        held.iter_mut().find(|held| held.lock.token == token && held.covers(&place))
     }
 }
 
-/// The memory lock system has done its work when it returns; there is nothing
-/// to wait for.
-fn done_at_once<T>(future: LsFuture<'_, T>) {
-    drop(future);
-}
-
-/// Reads what a request wants, and shortens the time it asks for: refreshing
-/// with "Infinite" would be granted.
-pub(super) fn read_request(method: &Method, headers: &mut HeaderMap, empty: bool) -> Request {
-    match method.as_str() {
-        "LOCK" => {
-            let asked = headers.get("timeout").and_then(|value| value.to_str().ok()).and_then(seconds);
-            let time = asked.map_or(LONGEST, |asked| asked.min(LONGEST));
-            // A header of digits and letters is always valid.
-            if let Ok(value) = HeaderValue::try_from(format!("Second-{}", time.as_secs())) {
-                headers.insert("timeout", value);
-            }
-            let condition = headers.get("if").map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-            match condition {
-                Some(condition) if empty => Request::Refresh { condition, by: time },
-                _ => Request::Lock(time),
-            }
+/// `dav-server` hands paths over that the folder may refuse later. Nothing is
+/// locked there.
+impl DavLockSystem for Locks {
+    /// Fails with a lock that is in the way; where it is another thing, with the
+    /// one that was asked for.
+    fn lock(
+        &self,
+        path: &DavPath,
+        principal: Option<&str>,
+        owner: Option<&Element>,
+        timeout: Option<Duration>,
+        shared: bool,
+        deep: bool,
+    ) -> LsFuture<'_, Result<DavLock, DavLock>> {
+        let time = timeout.unwrap_or(LONGEST).min(LONGEST);
+        let lock = DavLock {
+            token: self.tokens.next(),
+            path: Box::new(path.clone()),
+            principal: principal.map(str::to_owned),
+            owner: owner.cloned().map(Box::new),
+            timeout_at: None,
+            timeout: Some(time),
+            shared,
+            deep,
+        };
+        let mut held = self.held();
+        let Ok(place) = Place::new(path) else { return done(Err(lock)) };
+        let meets = |held: &&Held| held.covers(&place) || (deep && held.place.is_within(&place));
+        if let Some(other) = held.iter().filter(meets).find(|held| !(shared && held.lock.shared)) {
+            return done(Err(other.lock.clone()));
         }
-        "UNLOCK" => headers.get("lock-token").and_then(token).map_or(Request::Other, Request::Unlock),
-        _ => Request::Other,
+        if held.len() >= MOST {
+            return done(Err(lock));
+        }
+        held.push(Held { place, lock: lock.clone(), until: Instant::now() + time });
+        done(Ok(lock))
+    }
+
+    fn unlock(&self, path: &DavPath, token: &str) -> LsFuture<'_, Result<(), ()>> {
+        let mut held = self.held();
+        let found = Self::named(&mut held, path, token).is_some();
+        if found {
+            held.retain(|held| held.lock.token != token);
+        }
+        done(if found { Ok(()) } else { Err(()) })
+    }
+
+    fn refresh(&self, path: &DavPath, token: &str, timeout: Option<Duration>) -> LsFuture<'_, Result<DavLock, ()>> {
+        let time = timeout.unwrap_or(LONGEST).min(LONGEST);
+        let mut held = self.held();
+        let refreshed = Self::named(&mut held, path, token).map(|held| {
+            held.until = Instant::now() + time;
+            held.lock.timeout = Some(time);
+            held.lock.clone()
+        });
+        done(refreshed.ok_or(()))
+    }
+
+    /// Each place that is touched is free: not locked, or by one of these tokens
+    /// among others. Everybody with an account's locks is that account.
+    fn check(
+        &self,
+        path: &DavPath,
+        _principal: Option<&str>,
+        _ignore_principal: bool,
+        deep: bool,
+        tokens: &[String],
+    ) -> LsFuture<'_, Result<(), DavLock>> {
+        let Ok(place) = Place::new(path) else { return done(Ok(())) };
+        let held = self.held();
+        let in_the_way_at = |place: &Place| {
+            let mut covering = held.iter().filter(|held| held.covers(place));
+            let first = covering.clone().next()?;
+            let ours = covering.any(|held| tokens.contains(&held.lock.token));
+            (!ours).then(|| first.lock.clone())
+        };
+        let below = held.iter().map(|held| &held.place).filter(|below| deep && below.is_within(&place));
+        done(match std::iter::once(&place).chain(below).find_map(in_the_way_at) {
+            Some(lock) => Err(lock),
+            None => Ok(()),
+        })
+    }
+
+    fn discover(&self, path: &DavPath) -> LsFuture<'_, Vec<DavLock>> {
+        let Ok(place) = Place::new(path) else { return done(Vec::new()) };
+        done(self.held().iter().filter(|held| held.covers(&place)).map(|held| held.lock.clone()).collect())
+    }
+
+    fn delete(&self, path: &DavPath) -> LsFuture<'_, Result<(), ()>> {
+        if let Ok(place) = Place::new(path) {
+            self.held().retain(|held| !held.place.is_within(&place));
+        }
+        done(Ok(()))
     }
 }
 
-/// The first of `Second-600, Infinite`, if it is a number.
-fn seconds(value: &str) -> Option<Duration> {
-    let first = value.split(',').next()?.trim();
-    first.strip_prefix("Second-")?.parse().ok().map(Duration::from_secs)
+/// There is nothing to wait for.
+fn done<'a, T: Send + 'a>(answer: T) -> LsFuture<'a, T> {
+    Box::pin(ready(answer))
 }
 
-/// `<urn:uuid:...>` without the brackets.
-fn token(value: &HeaderValue) -> Option<String> {
-    value.to_str().ok()?.trim().strip_prefix('<')?.strip_suffix('>').map(str::to_owned)
+/// Makes tokens: unique for all time (RFC 4918, 6.5), and no secrets.
+#[derive(Clone)]
+pub(super) struct Tokens(Arc<Mutex<Box<dyn Rng + Send>>>);
+
+impl Tokens {
+    pub(super) fn new(random: Box<dyn Rng + Send>) -> Self {
+        Self(Arc::new(Mutex::new(random)))
+    }
+
+    /// A random UUID (RFC 9562, 5.4).
+    fn next(&self) -> String {
+        let mut octets = [0; 16];
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).fill_bytes(&mut octets);
+        octets[6] = octets[6] & 0x0f | 0x40;
+        octets[8] = octets[8] & 0x3f | 0x80;
+        let hex = format!("{:032x}", u128::from_be_bytes(octets));
+        format!("urn:uuid:{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+    }
+}
+
+impl fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Tokens")
+    }
 }

@@ -37,11 +37,11 @@ use std::{
 use bytes::Bytes;
 use dav_server::{
     DavHandler, DavMethod, DavMethodSet,
-    davpath::DavPath,
     fs::{FsError, GuardedFileSystem},
 };
 use http::{Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
+use rand_core::Rng;
 use tokio::sync::OnceCell;
 
 use self::{
@@ -49,7 +49,7 @@ use self::{
     folder::Folder,
     incoming::Incoming,
     ledger::Ledger,
-    locks::Locks,
+    locks::{Locks, Tokens},
     place::Name,
     terms::{Changes, Terms},
     transfer::Transfer,
@@ -65,6 +65,7 @@ pub struct Drive {
     folder: OwnedFd,
     incoming: Arc<Incoming>,
     limit: u64,
+    tokens: Tokens,
     accounts: Mutex<HashMap<Box<str>, Arc<Account>>>,
 }
 
@@ -80,14 +81,14 @@ struct Account {
 impl Drive {
     /// A drive in the folder `root`, made if it is not there, with at most
     /// `limit` octets for each account. A file costs 4 KiB beside its octets, a
-    /// folder just that.
+    /// folder just that. Locks are named by numbers from `random`.
     ///
     /// # Errors
     /// When the folder cannot be made, opened, or rid of unfinished uploads.
-    pub fn new(root: PathBuf, limit: u64) -> io::Result<Self> {
+    pub fn new(root: PathBuf, limit: u64, random: Box<dyn Rng + Send>) -> io::Result<Self> {
         let folder = incoming::open_drive(&root)?;
         let incoming = Arc::new(Incoming::open(&folder)?);
-        Ok(Self { folder, incoming, limit, accounts: Mutex::default() })
+        Ok(Self { folder, incoming, limit, tokens: Tokens::new(random), accounts: Mutex::default() })
     }
 
     /// Answers a request of an account that has signed in. `account` is its
@@ -125,41 +126,26 @@ impl Drive {
             }
             _ => handler(account, Box::new(FileSystem::new(folder))),
         };
-        if !xml::is_taken_by(&parts.method) {
-            let wanted = locks::read_request(&parts.method, &mut parts.headers, false);
-            let mut answer = self.finish(account, handler, Request::from_parts(parts, body), wanted).await;
-            if let Some(status) = terms.said() {
-                *answer.status_mut() = status;
+        let mut answer = match xml::bounds(&parts.method) {
+            None => handler.handle(Request::from_parts(parts, body)).await,
+            Some(bounds) => {
+                let body = Limited::new(body, bounds.octets).collect().await;
+                let body = body.map_err(|_| StatusCode::PAYLOAD_TOO_LARGE)?.to_bytes();
+                bounds.check(&body)?;
+                // Without a body it refreshes a lock that is there.
+                if parts.method.as_str() == "LOCK" && !body.is_empty() {
+                    request::place(&parts.uri)?;
+                    if account.locks.are_full() {
+                        return Err(StatusCode::INSUFFICIENT_STORAGE);
+                    }
+                }
+                handler.handle(Request::from_parts(parts, Full::new(body))).await
             }
-            return Ok(answer);
+        };
+        if let Some(status) = terms.said() {
+            *answer.status_mut() = status;
         }
-        let body = Limited::new(body, xml::MAX).collect().await;
-        let body = body.map_err(|_| StatusCode::PAYLOAD_TOO_LARGE)?.to_bytes();
-        xml::check(&body)?;
-        let wanted = locks::read_request(&parts.method, &mut parts.headers, body.is_empty());
-        if matches!(wanted, locks::Request::Lock(_)) && account.locks.are_full() {
-            return Err(StatusCode::INSUFFICIENT_STORAGE);
-        }
-        Ok(self.finish(account, handler, Request::from_parts(parts, Full::new(body)), wanted).await)
-    }
-
-    async fn finish<B>(
-        &self,
-        account: &Account,
-        handler: DavHandler,
-        request: Request<B>,
-        wanted: locks::Request,
-    ) -> Response<Body>
-    where
-        B: http_body::Body<Data = Bytes> + Send + 'static,
-        B::Error: Error + Send + Sync + 'static,
-    {
-        let path = DavPath::new(request.uri().path());
-        let answer = handler.handle(request).await;
-        if let Ok(path) = path {
-            account.locks.note(path, wanted, answer.status(), answer.headers());
-        }
-        answer.map(body::from_body)
+        Ok(answer.map(body::from_body))
     }
 
     fn account(&self, id: &str) -> Option<Arc<Account>> {
@@ -167,7 +153,12 @@ impl Drive {
         let name = Name::new(id.as_bytes()).filter(|_| id.len() <= 64 && id.bytes().all(fit))?;
         let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
         let account = accounts.entry(id.into()).or_insert_with(|| {
-            Arc::new(Account { name, ledger: OnceCell::new(), changes: Arc::default(), locks: Locks::new() })
+            Arc::new(Account {
+                name,
+                ledger: OnceCell::new(),
+                changes: Arc::default(),
+                locks: Locks::new(self.tokens.clone()),
+            })
         });
         Some(Arc::clone(account))
     }
@@ -193,7 +184,7 @@ fn handler(account: &Account, folder: Box<dyn GuardedFileSystem<()>>) -> DavHand
     methods.remove(DavMethod::Patch);
     DavHandler::builder()
         .filesystem(folder)
-        .locksystem(account.locks.system())
+        .locksystem(Box::new(account.locks.clone()))
         .methods(methods)
         .autoindex(false)
         .read_buf_size(READ)

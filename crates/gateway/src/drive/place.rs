@@ -52,6 +52,11 @@ impl Place {
         self.0.split_last().map(|(name, parents)| (parents, name))
     }
 
+    /// True if it is the other place, or somewhere below it.
+    pub(super) fn is_within(&self, other: &Self) -> bool {
+        self.0.starts_with(&other.0)
+    }
+
     /// The steps from the folder to it.
     pub(super) fn steps(&self) -> &[Name] {
         &self.0

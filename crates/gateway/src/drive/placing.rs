@@ -158,7 +158,7 @@ pub(super) type Split<'a> = (&'a [Name], &'a Name);
 /// Both places, taken apart, if neither lies in the other: one would have to be
 /// removed for itself, or be in itself.
 pub(super) fn apart<'a>(from: &'a Place, to: &'a Place) -> Result<(Split<'a>, Split<'a>), FsError> {
-    if from.steps().starts_with(to.steps()) || to.steps().starts_with(from.steps()) {
+    if from.is_within(to) || to.is_within(from) {
         return Err(FsError::Forbidden);
     }
     from.split().zip(to.split()).ok_or(FsError::Forbidden)

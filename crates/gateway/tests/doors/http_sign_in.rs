@@ -127,7 +127,7 @@ async fn the_drive_has_the_same_door() {
     let (alice, bob) = (world.account(ALICE).await, world.account("bob@example.org").await);
     let (alices, bobs) = (world.password(&alice, "files").await, world.password(&bob, "files").await);
     let folder = tempfile::TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-    let drive = Arc::new(Drive::new(folder.path().join("drive"), 1 << 20).unwrap());
+    let drive = Arc::new(Drive::new(folder.path().join("drive"), 1 << 20, Box::new(testkit::Seeded::new(1))).unwrap());
     let files = HttpDoor::drive(world.keeper.clone(), door("drive", Protocol::Http, "files"), drive, PORTAL);
     let files = Served::new(files, Security::None);
     let alices = basic(ALICE, alices.secret.expose());

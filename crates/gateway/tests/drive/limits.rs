@@ -168,7 +168,7 @@ async fn what_was_there_before_a_restart_is_counted() {
     // An upload that a crash cut off.
     std::fs::write(served.folder_of(".incoming").join("7"), [0; 1000]).unwrap();
     assert_eq!(served.quota().await.0, 2 * ENTRY + 1000);
-    drop(gateway::drive::Drive::new(served.outside().join("drive"), 1).unwrap());
+    drop(gateway::drive::Drive::new(served.outside().join("drive"), 1, Box::new(testkit::Seeded::new(1))).unwrap());
     assert!(leftovers(&served).await.is_empty());
 }
 
@@ -195,21 +195,4 @@ async fn a_file_moved_onto_itself_stays_counted() {
     assert_eq!(served.ask("MOVE /a", "Destination: /b\r\n", b"").await.status, StatusCode::NO_CONTENT);
     assert_eq!(served.get("/b").await.unwrap().len(), 10_000);
     assert_eq!(served.quota().await, used);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_lock_that_nobody_refreshes_ends() {
-    let served = Served::with_limit(1 << 20).await;
-    let lock = br#"<lockinfo xmlns="DAV:"><lockscope><exclusive/></lockscope><locktype><write/></locktype></lockinfo>"#;
-    let answer = served.ask("LOCK /a", "Timeout: Infinite\r\n", lock).await;
-    assert_eq!(answer.status, StatusCode::CREATED);
-    let (_, token) = answer.head.split_once("lock-token: ").unwrap();
-    let condition = format!("If: ({})\r\n", token.lines().next().unwrap());
-    assert_eq!(served.put("/a", b"no").await, StatusCode::LOCKED);
-    tokio::time::advance(std::time::Duration::from_secs(599)).await;
-    assert_eq!(served.ask("LOCK /a", &format!("Timeout: Infinite\r\n{condition}"), b"").await.status, StatusCode::OK);
-    tokio::time::advance(std::time::Duration::from_secs(599)).await;
-    assert_eq!(served.put("/a", b"no").await, StatusCode::LOCKED, "it was refreshed");
-    tokio::time::advance(std::time::Duration::from_secs(2)).await;
-    assert_eq!(served.put("/a", b"yes").await, StatusCode::NO_CONTENT);
 }

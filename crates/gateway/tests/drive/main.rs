@@ -4,6 +4,7 @@
 mod boundaries;
 mod limits;
 mod litmus;
+mod locks;
 mod served;
 mod transfers;
 mod xml;

@@ -8,6 +8,7 @@ use http::{Request, StatusCode};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tempfile::TempDir;
+use testkit::Seeded;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -29,7 +30,7 @@ impl Served {
     pub(crate) async fn with_limit(limit: u64) -> Self {
         // Not under /tmp, which may be a file system without attributes.
         let folder = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-        let drive = Arc::new(Drive::new(folder.path().join("drive"), limit).unwrap());
+        let drive = Arc::new(Drive::new(folder.path().join("drive"), limit, Box::new(Seeded::new(1))).unwrap());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let served = drive;

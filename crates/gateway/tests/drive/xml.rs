@@ -40,7 +40,8 @@ async fn no_entity_is_declared_and_nothing_else_either() {
             b"<!".to_vec(),
         ] {
             let answer = served.ask(&format!("{method} /a"), "Depth: 0\r\n", &body).await;
-            assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{method} {:.60}", body.escape_ascii());
+            let expected = if method == "LOCK" && body.len() > 1024 { 413 } else { 400 };
+            assert_eq!(answer.status, expected, "{method} {}", body[..body.len().min(60)].escape_ascii());
         }
     }
     // What is only text stays allowed.
