@@ -15,7 +15,7 @@ use super::{
     metadata::Metadata,
     place::{Name, Place},
     properties,
-    steps::{self, failure, list, look, make_folder, refusal, step},
+    steps::{self, failure, list, look, make_folder, refusal, step, sync},
     terms::Terms,
     upload::{Creation, Target, Upload},
 };
@@ -29,9 +29,11 @@ pub(super) struct Folder {
 /// Opens the folder of this name, made if there is none.
 pub(super) fn open_root(drive: BorrowedFd<'_>, account: &Name) -> Result<OwnedFd, FsError> {
     match make_folder(drive, account) {
-        Ok(()) | Err(FsError::Exists) => step(drive, account),
-        Err(error) => Err(error),
+        Ok(()) => sync(drive)?,
+        Err(FsError::Exists) => {}
+        Err(error) => return Err(error),
     }
+    step(drive, account)
 }
 
 impl Folder {
@@ -67,7 +69,7 @@ impl Folder {
         let charge = self.terms.ledger.charge(ENTRY)?;
         make_folder(parent.as_fd(), name)?;
         charge.keep();
-        Ok(())
+        sync(parent)
     }
 
     pub(super) fn remove_folder(&self, place: &Place) -> Result<(), FsError> {
@@ -106,10 +108,12 @@ impl Folder {
         change: impl FnOnce(&mut Vec<DavProp>),
     ) -> Result<(), FsError> {
         let file = self.open(place)?;
-        let _one = self.terms.change();
+        let one = self.terms.change();
         let mut held = properties::read(file.as_fd())?;
         change(&mut held);
-        properties::write(file.as_fd(), &held)
+        properties::write(file.as_fd(), &held)?;
+        drop(one);
+        sync(file)
     }
 
     /// Opens a folder.

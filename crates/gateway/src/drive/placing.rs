@@ -13,7 +13,7 @@ use super::{
     ledger::ENTRY,
     metadata::{Kind, Metadata},
     place::{MAX_DEPTH, Name, Place},
-    steps::{failure, look, step},
+    steps::{failure, look, step, sync},
     tree,
 };
 
@@ -55,6 +55,9 @@ impl Folder {
         }
         let removed = self.place(new, moved.kind, old, replaced)?;
         drop(one);
+        // Where it is before where it is no more: a power cut leaves one or both.
+        sync(&to_parent)?;
+        sync(&from_parent)?;
         self.discard(removed)
     }
 
@@ -93,7 +96,10 @@ impl Folder {
             Kind::Folder => {
                 let (aside, folder) = self.terms.incoming.folder()?;
                 match extent {
-                    Extent::Shallow => tree::copy_properties(source.as_fd(), folder.as_fd())?,
+                    Extent::Shallow => {
+                        tree::copy_properties(source.as_fd(), folder.as_fd())?;
+                        sync(folder)?;
+                    }
                     Extent::Tree => tree::copy(source.into(), folder, MAX_DEPTH - to.steps().len(), &mut charge)?,
                 }
                 aside
@@ -104,6 +110,7 @@ impl Folder {
         let removed = self.place(aside.spot(), metadata.kind, old, replaced)?;
         charge.keep();
         drop(one);
+        sync(&to_parent)?;
         self.discard(removed)
     }
 

@@ -4,12 +4,12 @@
 
 use std::{
     fs::File,
-    os::fd::{BorrowedFd, OwnedFd},
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
 };
 
 use dav_server::fs::FsError;
 use rustix::{
-    fs::{AtFlags, Dir, Mode, OFlags, mkdirat, openat, statat},
+    fs::{AtFlags, Dir, Mode, OFlags, fsync, mkdirat, openat, statat},
     io::Errno,
 };
 
@@ -38,6 +38,16 @@ pub(super) fn open(parent: BorrowedFd<'_>, name: &Name) -> Result<File, FsError>
 
 pub(super) fn make_folder(parent: BorrowedFd<'_>, name: &Name) -> Result<(), FsError> {
     mkdirat(parent, name.as_c_str(), PRIVATE_FOLDER).map_err(refusal)
+}
+
+/// Waits until what was renamed or made in a folder is on the disk. A rename is
+/// else forgotten by a power cut, long after it was acknowledged.
+pub(super) fn sync(folder: impl AsFd) -> Result<(), FsError> {
+    match fsync(folder) {
+        // A file system that knows no such thing.
+        Ok(()) | Err(Errno::INVAL | Errno::NOTSUP) => Ok(()),
+        Err(errno) => Err(refusal(errno)),
+    }
 }
 
 /// What is at this name; a link, a pipe or a device is forbidden ground.

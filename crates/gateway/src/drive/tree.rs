@@ -11,7 +11,7 @@ use std::{
 
 use dav_server::fs::FsError;
 use rustix::{
-    fs::{AtFlags, Dir, FileType, Mode, OFlags, fdatasync, fsync, openat, statat, unlinkat},
+    fs::{AtFlags, Dir, FileType, Mode, OFlags, fdatasync, openat, statat, unlinkat},
     io::Errno,
 };
 
@@ -20,7 +20,7 @@ use super::{
     metadata::{Kind, Metadata},
     place::Name,
     properties,
-    steps::{io_refusal, list, make_folder, open, refusal, step},
+    steps::{io_refusal, list, make_folder, open, refusal, step, sync},
     upload::create_file,
 };
 
@@ -83,7 +83,7 @@ pub(super) fn copy(from: OwnedFd, to: OwnedFd, height: usize, charge: &mut Charg
         let depth = levels.len();
         let Some((level, copy)) = levels.last_mut() else { return Ok(()) };
         let Some((name, metadata)) = level.left.next() else {
-            fsync(&*copy).map_err(refusal)?;
+            sync(&*copy)?;
             levels.pop();
             continue;
         };

@@ -120,6 +120,7 @@ impl Upload {
         }
         self.charge.keep();
         drop(one);
+        steps::sync(&self.target.parent)?;
         let stat = fstat(&self.file).map_err(refusal)?;
         let metadata = Metadata::new(&stat, 0).ok_or(FsError::GeneralFailure)?;
         Ok((self.file, metadata))

@@ -4,7 +4,7 @@ use std::os::unix::fs::symlink;
 
 use http::StatusCode;
 
-use crate::served::Served;
+use crate::served::{LOCK, Served};
 
 const LIMIT: u64 = 1 << 20;
 
@@ -140,9 +140,6 @@ async fn accounts_do_not_see_each_other() {
         assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR, "{account:?}");
     }
 }
-
-const LOCK: &[u8] =
-    br#"<lockinfo xmlns="DAV:"><lockscope><exclusive/></lockscope><locktype><write/></locktype></lockinfo>"#;
 
 /// One call a level would overflow the stack, and end the server for everybody.
 #[tokio::test]

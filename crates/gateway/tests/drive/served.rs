@@ -97,6 +97,10 @@ impl Served {
     }
 }
 
+/// An exclusive lock, please.
+pub(crate) const LOCK: &[u8] =
+    br#"<lockinfo xmlns="DAV:"><lockscope><exclusive/></lockscope><locktype><write/></locktype></lockinfo>"#;
+
 const QUOTA: &str = r#"<propfind xmlns="DAV:"><prop><quota-used-bytes/><quota-available-bytes/></prop></propfind>"#;
 
 impl Answer {
