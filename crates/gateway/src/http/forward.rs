@@ -1,34 +1,30 @@
 //! Carries decided requests to the server behind and its answers back.
 
 use std::{
-    future::Future,
-    io,
     pin::Pin,
     task::{Context, Poll},
     time::Duration,
 };
 
 use bytes::Bytes;
-use front::Stream;
 use http::{Request, Response, StatusCode, Uri, Version, uri::Authority};
 use http_body::{Frame, SizeHint};
-use hyper::body::Incoming;
 use hyper_util::{
-    client::legacy::{
-        Client,
-        connect::{Connected, Connection},
-    },
-    rt::{TokioExecutor, TokioIo, TokioTimer},
+    client::legacy::Client,
+    rt::{TokioExecutor, TokioTimer},
 };
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::watch;
 
 use super::{
     body::{self, Body},
+    connect::Connect,
     headers::{self, Asking},
+    steady::{Broken, Steady},
 };
 use crate::Upstream;
 
-/// A server that has not begun its answer by then is taken to be stuck.
+/// A server that has taken nothing of a request and said nothing to it for so
+/// long is taken to be stuck.
 const HEAD: Duration = Duration::from_secs(60);
 /// Idle connections are dropped before common servers do it: one that is closed
 /// just as a request goes out costs that request.
@@ -64,6 +60,14 @@ pub(super) enum ForwardError {
 
 impl Forward {
     pub(super) fn new(upstream: Upstream) -> Self {
+        Self::with_patience(upstream, HEAD)
+    }
+
+    pub(super) fn with_head_timeout(self, head: Duration) -> Self {
+        Self::with_patience(self.upstream, head)
+    }
+
+    fn with_patience(upstream: Upstream, head: Duration) -> Self {
         let authority = match &upstream {
             Upstream::Tcp { .. } => upstream.to_string().parse().ok(),
             Upstream::Unix(_) => None,
@@ -71,13 +75,9 @@ impl Forward {
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)
-            .build(Connect(upstream.clone()));
+            .build(Connect::new(upstream.clone(), head));
         let authority = authority.unwrap_or_else(|| Authority::from_static("localhost"));
-        Self { client, upstream, authority, head: HEAD }
-    }
-
-    pub(super) fn with_head_timeout(self, head: Duration) -> Self {
-        Self { head, ..self }
+        Self { client, upstream, authority, head }
     }
 
     pub(super) fn upstream(&self) -> &Upstream {
@@ -86,7 +86,7 @@ impl Forward {
 
     pub(super) async fn send(
         &self,
-        request: Request<Incoming>,
+        request: Request<Steady>,
         asking: &Asking<'_>,
     ) -> Result<Response<Body>, ForwardError> {
         let (mut parts, body) = request.into_parts();
@@ -100,8 +100,11 @@ impl Forward {
             .build()
             .map_err(|_| ForwardError::Unwritable("the target fits no URI"))?;
         parts.version = Version::HTTP_11;
-        let answer = self.client.request(Request::from_parts(parts, RequestBody(body)));
-        let answer = tokio::time::timeout(self.head, answer).await.map_err(|_| ForwardError::Late)?;
+        let (turn, turns) = watch::channel(Turn::Server);
+        let answer = tokio::select! {
+            answer = self.client.request(Request::from_parts(parts, RequestBody { body, turn })) => answer,
+            () = stuck(turns, self.head) => return Err(ForwardError::Late),
+        };
         let mut answer = answer.map_err(|error| match error.is_connect() {
             true => ForwardError::Down(error),
             false => ForwardError::Broken(error),
@@ -120,87 +123,59 @@ impl Forward {
     }
 }
 
+/// Who is to do something while a request is carried over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    /// To send more of the body; [`Steady`] sees to it that it does.
+    Client,
+    /// To take what there is of it, and to answer.
+    Server,
+}
+
+/// Returns when it has been the server's turn for so long. Most answer when they
+/// have all of a body, which may take as long as it likes to come.
+async fn stuck(mut turns: watch::Receiver<Turn>, patience: Duration) {
+    loop {
+        let turn = *turns.borrow_and_update();
+        let changed = match turn {
+            Turn::Client => turns.changed().await,
+            Turn::Server => match tokio::time::timeout(patience, turns.changed()).await {
+                Ok(changed) => changed,
+                Err(_) => return,
+            },
+        };
+        if changed.is_err() {
+            // The body is over: only the answer is left.
+            return tokio::time::sleep(patience).await;
+        }
+    }
+}
+
 /// What the client sends, without trailers: they would be headers that nobody checked.
-#[derive(Debug)]
-struct RequestBody(Incoming);
+struct RequestBody {
+    body: Steady,
+    turn: watch::Sender<Turn>,
+}
 
 impl http_body::Body for RequestBody {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = Broken;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        match std::task::ready!(Pin::new(&mut self.0).poll_frame(cx)) {
-            Some(Ok(frame)) if frame.is_trailers() => Poll::Ready(None),
-            other => Poll::Ready(other),
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        let turn = if polled.is_pending() { Turn::Client } else { Turn::Server };
+        self.turn.send_replace(turn);
+        match polled {
+            Poll::Ready(Some(Ok(frame))) if frame.is_trailers() => Poll::Ready(None),
+            other => other,
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.is_end_stream()
+        self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.0.size_hint()
-    }
-}
-
-/// Opens connections to the server behind, whatever the URI says.
-#[derive(Clone, Debug)]
-struct Connect(Upstream);
-
-impl tower::Service<Uri> for Connect {
-    type Response = TokioIo<UpstreamStream>;
-    type Error = io::Error;
-    type Future = Pin<Box<dyn Future<Output = io::Result<Self::Response>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, _: Uri) -> Self::Future {
-        let upstream = self.0.clone();
-        Box::pin(async move { Ok(TokioIo::new(UpstreamStream(upstream.connect().await?))) })
-    }
-}
-
-/// A connection as the pool wants to see it.
-#[derive(Debug)]
-struct UpstreamStream(Stream);
-
-impl Connection for UpstreamStream {
-    fn connected(&self) -> Connected {
-        Connected::new()
-    }
-}
-
-impl AsyncRead for UpstreamStream {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for UpstreamStream {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, buf)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write_vectored(cx, bufs)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.0.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
+        self.body.size_hint()
     }
 }

@@ -2,10 +2,12 @@
 //! or files, or of the embedded drive.
 
 pub(crate) mod body;
+mod connect;
 mod forward;
 mod framing;
 mod headers;
 mod response_policy;
+mod steady;
 mod strict;
 mod turn;
 mod watched;
@@ -25,6 +27,7 @@ use self::{
     forward::Forward,
     framing::{Follower, Framing, Seen},
     headers::Asking,
+    steady::{Stalled, Steady},
     turn::Turn,
     watched::Watched,
 };
@@ -33,6 +36,8 @@ use crate::{Upstream, drive::Drive};
 /// The head of a request comes within this, also of the next one on a
 /// connection that is kept open.
 const HEAD: Duration = Duration::from_secs(60);
+/// A body that somebody is signed in for has to keep coming: more of it within this.
+const BODY: Duration = Duration::from_secs(60);
 /// When to try again after an outage, in seconds.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("10");
 
@@ -43,6 +48,7 @@ pub struct HttpDoor {
     behind: Behind,
     challenge: HeaderValue,
     portal: Box<str>,
+    body: Duration,
 }
 
 /// Who answers once somebody has signed in.
@@ -88,7 +94,7 @@ impl HttpDoor {
         let realm: String = door.name.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_')).collect();
         let challenge = HeaderValue::try_from(format!("Basic realm=\"{realm}\", charset=\"UTF-8\""))
             .expect("letters, digits, spaces and quotes are fit for a header");
-        Self { keeper, door, behind, challenge, portal: portal.into() }
+        Self { keeper, door, behind, challenge, portal: portal.into(), body: BODY }
     }
 
     /// How long the server behind may take to begin its answer, instead of 60 seconds.
@@ -98,6 +104,12 @@ impl HttpDoor {
             self.behind = Behind::Server { forward: Box::new(forward.with_head_timeout(head)), user_header };
         }
         self
+    }
+
+    /// How long a client may take over the next part of a body, instead of 60 seconds.
+    #[must_use]
+    pub fn with_body_timeout(self, body: Duration) -> Self {
+        Self { body, ..self }
     }
 
     /// The path of every request, top to bottom.
@@ -153,17 +165,27 @@ impl HttpDoor {
 
     /// The answer of what is behind.
     async fn fetch(&self, request: Request<Incoming>, caller: Caller, grant: &Grant) -> Response<Body> {
-        match &self.behind {
+        let stalled = Stalled::default();
+        let request = request.map(|body| Steady::new(body, self.body, stalled.clone()));
+        let answer = match &self.behind {
             Behind::Drive(drive) => drive.answer(&grant.account().to_string(), request).await,
             Behind::Server { forward, user_header } => {
                 let login = grant.login().as_str();
                 let asking = Asking { login, user_header, peer: caller.peer, encrypted: caller.encrypted };
                 forward.send(request, &asking).await.unwrap_or_else(|error| {
-                    tracing::error!(door = %self.door.name, upstream = %forward.upstream(), %error,
-                        "a request could not be answered");
-                    try_later()
+                    if !stalled.is_true() {
+                        tracing::error!(door = %self.door.name, upstream = %forward.upstream(), %error,
+                            "a request could not be answered");
+                    }
+                    last(try_later())
                 })
             }
+        };
+        // Whatever was made of it, it is not all.
+        if stalled.is_true() {
+            last(saying(StatusCode::REQUEST_TIMEOUT, "The rest did not come in time."))
+        } else {
+            answer
         }
     }
 
@@ -191,7 +213,11 @@ fn try_later() -> Response<Body> {
 
 /// What comes next on the connection may not be what it seems.
 fn malformed(status: StatusCode) -> Response<Body> {
-    let mut answer = saying(status, "This request is not one that is answered here.");
+    last(saying(status, "This request is not one that is answered here."))
+}
+
+/// Closes the connection after this: what comes next may be the rest of a body.
+fn last(mut answer: Response<Body>) -> Response<Body> {
     answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     answer
 }

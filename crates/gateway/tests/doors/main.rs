@@ -5,6 +5,7 @@
 
 mod asking;
 mod behind;
+mod http_bodies;
 mod http_forward;
 mod http_sessions;
 mod http_sign_in;
