@@ -24,11 +24,23 @@ use super::{
 
 /// The folder, for one request that is no COPY or MOVE: those are a [`Transfer`](super::transfer::Transfer).
 #[derive(Clone)]
-pub(super) struct FileSystem(Arc<Folder>);
+pub(super) struct FileSystem {
+    folder: Arc<Folder>,
+    /// What a file that is written must find in its place, if the request has a
+    /// condition that says more than `dav-server` hands on.
+    onto: Option<Creation>,
+}
 
 impl FileSystem {
     pub(super) fn new(folder: Arc<Folder>) -> Self {
-        Self(folder)
+        Self { folder, onto: None }
+    }
+
+    /// For an upload that has its conditions checked against what is there now.
+    pub(super) async fn onto_what_is_at(folder: Arc<Folder>, place: Place) -> Self {
+        let looking = Arc::clone(&folder);
+        let there = blocking(move || looking.metadata(&place)).await.ok();
+        Self { folder, onto: Some(Creation::Onto(there.and_then(|there| there.etag()))) }
     }
 
     /// Does something with the folder at a place, where it may block.
@@ -37,7 +49,7 @@ impl FileSystem {
         path: &DavPath,
         work: impl FnOnce(&Folder, &Place) -> Result<T, FsError> + Send + 'static,
     ) -> FsFuture<'a, T> {
-        let (folder, place) = (Arc::clone(&self.0), Place::new(path));
+        let (folder, place) = (Arc::clone(&self.folder), Place::new(path));
         Box::pin(async move {
             let place = place?;
             blocking(move || work(&folder, &place)).await
@@ -64,12 +76,12 @@ impl DavFileSystem for FileSystem {
                 Ok(Box::new(Download { file: Arc::new(file), metadata, at: 0 }) as Box<dyn DavFile>)
             });
         }
+        let creation = self.onto.clone().unwrap_or(match options {
+            OpenOptions { create_new: true, .. } => Creation::New,
+            OpenOptions { create: false, .. } => Creation::Old,
+            _ => Creation::Either,
+        });
         self.at(path, move |folder, place| {
-            let creation = match options {
-                OpenOptions { create_new: true, .. } => Creation::New,
-                OpenOptions { create: false, .. } => Creation::Old,
-                _ => Creation::Either,
-            };
             let mut open = Uploading { upload: None, done: None };
             if options.truncate {
                 open.upload = Some(folder.upload(place, options.size, creation)?);
@@ -159,7 +171,7 @@ impl DavFileSystem for FileSystem {
     }
 
     fn get_quota(&self) -> FsFuture<'_, (u64, Option<u64>)> {
-        let ledger = &self.0.terms.ledger;
+        let ledger = &self.folder.terms.ledger;
         Box::pin(ready(Ok((ledger.used(), Some(ledger.limit())))))
     }
 }

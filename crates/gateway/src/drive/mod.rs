@@ -124,6 +124,10 @@ impl Drive {
                 placing::apart(&from, &to).map_err(|_| StatusCode::FORBIDDEN)?;
                 handler(account, Box::new(Transfer::new(folder, from, &parts.headers)))
             }
+            "PUT" if request::is_for_a_version(&parts.headers) => {
+                let place = request::place(&parts.uri)?;
+                handler(account, Box::new(FileSystem::onto_what_is_at(folder, place).await))
+            }
             _ => handler(account, Box::new(FileSystem::new(folder))),
         };
         let mut answer = match xml::bounds(&parts.method) {

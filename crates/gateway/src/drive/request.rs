@@ -51,6 +51,16 @@ fn is_ours(theirs: &Authority, uri: &Uri, headers: &HeaderMap) -> bool {
     same && !theirs.as_str().contains('@')
 }
 
+/// True if an upload is meant for one version of a file, by its etag or its time.
+pub(super) fn is_for_a_version(headers: &HeaderMap) -> bool {
+    let any = |name, test: fn(&[u8]) -> bool| headers.get_all(name).iter().any(|value| test(value.as_bytes()));
+    any(header::IF_MATCH, |value| value != b"*")
+        || any(header::IF_NONE_MATCH, |value| value != b"*")
+        || any(header::IF_UNMODIFIED_SINCE, |_| true)
+        // RFC 4918, 10.4.2: an etag there is in square brackets.
+        || any(HeaderName::from_static("if"), |value| value.contains(&b'['))
+}
+
 /// Refuses what would be done in part, and removes what would be believed
 /// without being true.
 pub(super) fn check_head(method: &Method, headers: &mut HeaderMap) -> Result<(), StatusCode> {

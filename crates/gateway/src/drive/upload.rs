@@ -9,7 +9,7 @@ use std::{
     },
 };
 
-use dav_server::fs::FsError;
+use dav_server::fs::{DavMetaData, FsError};
 use rustix::fs::{Mode, OFlags, fdatasync, fstat, openat};
 
 use super::{
@@ -28,14 +28,17 @@ pub(super) fn create_file(parent: BorrowedFd<'_>, name: &Name) -> Result<File, F
     Ok(File::from(openat(parent, name.as_c_str(), flags, Mode::RUSR | Mode::WUSR).map_err(refusal)?))
 }
 
-/// Whether there must or must not be a file already.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What must be in the place of a file, from when it is asked for until it is put
+/// there: else 412.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Creation {
     Either,
     /// `If-None-Match: *`.
     New,
     /// `If-Match: *`.
     Old,
+    /// The file with this etag, or none: what other conditions were checked with.
+    Onto(Option<String>),
 }
 
 /// Where a file is to be. The folder is held open: should it be moved meanwhile,
@@ -56,13 +59,18 @@ impl Target {
     }
 
     /// What will be replaced, or why nothing can be there.
-    pub(super) fn look(&self) -> Result<Option<Metadata>, FsError> {
-        match (look(self.parent.as_fd(), &self.name)?, self.creation) {
-            (Some(there), _) if there.kind == Kind::Folder => Err(FsError::Forbidden),
-            (Some(_), Creation::New) => Err(FsError::Exists),
-            (None, Creation::Old) => Err(FsError::NotFound),
-            (there, _) => Ok(there),
+    fn look(&self, terms: &Terms) -> Result<Option<Metadata>, FsError> {
+        let there = look(self.parent.as_fd(), &self.name)?;
+        if there.as_ref().is_some_and(|there| there.kind == Kind::Folder) {
+            return Err(FsError::Forbidden);
         }
+        let holds = match &self.creation {
+            Creation::Either => true,
+            Creation::New => there.is_none(),
+            Creation::Old => there.is_some(),
+            Creation::Onto(etag) => there.as_ref().and_then(DavMetaData::etag) == *etag,
+        };
+        if holds { Ok(there) } else { Err(terms.precondition_failed()) }
     }
 }
 
@@ -81,7 +89,7 @@ impl Upload {
     /// Begins one. All of a declared length is charged at once: what does not
     /// fit is refused before its first octet is read.
     pub(super) fn new(target: Target, declared: Option<u64>, terms: Terms) -> Result<Self, FsError> {
-        target.look()?;
+        target.look(&terms)?;
         let charge = terms.ledger.charge(declared.unwrap_or(0).saturating_add(ENTRY))?;
         let (aside, file) = terms.incoming.file()?;
         Ok(Self { aside, file, target, charge, declared, written: 0, terms })
@@ -108,7 +116,7 @@ impl Upload {
         // of the old one.
         fdatasync(&self.file).map_err(refusal)?;
         let one = self.terms.change();
-        let replaced = self.target.look()?;
+        let replaced = self.target.look(&self.terms)?;
         if replaced.is_some() {
             // Properties belong to the place; a new content keeps them (RFC 4918, 9.7.1).
             let old = steps::open(self.target.spot().parent, self.target.spot().name)?;

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends where it fails")]
 
 mod boundaries;
+mod conditions;
 mod limits;
 mod litmus;
 mod locks;
