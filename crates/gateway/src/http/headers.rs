@@ -20,8 +20,8 @@ const HOP_BY_HOP: [HeaderName; 9] = [
 
 /// Headers by which servers behind some proxy learn who is signed in, from
 /// where, and what was asked for. From outside they are forgeries, folded as
-/// [`fold`] does. What begins with `x-forwarded-` goes too.
-const OURS_TO_SET: [&str; 22] = [
+/// [`fold`] does.
+const OURS_TO_SET: [&str; 28] = [
     "forwarded",
     "x-remote-user",
     "remote-user",
@@ -29,7 +29,6 @@ const OURS_TO_SET: [&str; 22] = [
     "x-remote-groups",
     "x-remote-name",
     "x-remote-email",
-    "x-webobjects-remote-user",
     "x-authenticated-user",
     "x-auth-user",
     "x-auth-username",
@@ -40,12 +39,24 @@ const OURS_TO_SET: [&str; 22] = [
     "remote-name",
     "remote-email",
     "x-real-ip",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "true-client-ip",
+    "cf-connecting-ip",
     "x-script-name",
     // The path that is asked for, to some frameworks: past what was checked.
     "x-original-url",
     "x-rewrite-url",
+    // Another method than the one that was checked.
     "x-http-method-override",
+    "x-http-method",
+    "x-method-override",
+    // To CGI it is HTTP_PROXY, by which many libraries choose their way out.
+    "proxy",
 ];
+
+/// All that begins like this, likewise. SOGo believes the second.
+const OURS_TO_BEGIN: [&str; 2] = ["x-forwarded-", "x-webobjects-"];
 
 /// A WSGI or CGI server cannot tell `X_Remote_User`, `x-remote-user` and
 /// `X.Remote.User` apart: all become `HTTP_X_REMOTE_USER`.
@@ -72,7 +83,9 @@ pub(super) fn for_upstream(headers: &mut HeaderMap, asking: &Asking<'_>) -> Opti
         .keys()
         .filter(|name| {
             let folded = fold(name.as_str());
-            folded == ours || folded.starts_with("x-forwarded-") || OURS_TO_SET.contains(&folded.as_str())
+            folded == ours
+                || OURS_TO_SET.contains(&folded.as_str())
+                || OURS_TO_BEGIN.iter().any(|begin| folded.starts_with(begin))
         })
         .cloned()
         .collect();
@@ -178,6 +191,18 @@ mod tests {
             ("x-forwarded-anything", "bob"),
             ("forwarded", "for=192.0.2.1"),
             ("x-script-name", "/evil"),
+            ("proxy", "http://192.0.2.1:8080"),
+            ("X-HTTP-Method", "DELETE"),
+            ("X-Method-Override", "DELETE"),
+            ("x_http_method_override", "DELETE"),
+            ("X-Client-IP", "192.0.2.1"),
+            ("True-Client-IP", "192.0.2.1"),
+            ("X-Cluster-Client-IP", "192.0.2.1"),
+            ("CF-Connecting-IP", "192.0.2.1"),
+            ("x-webobjects-remote-user", "bob"),
+            ("X_WebObjects_Auth_Type", "Basic"),
+            ("x-webobjects-remote-host", "192.0.2.1"),
+            ("x-webobjects-server-url", "https://evil.example.org"),
             ("authorization", "Basic c2VjcmV0"),
             ("cookie", "session=portal"),
             ("connection", "close, x-remote-user, X-Named, host, content-length"),
