@@ -67,7 +67,9 @@ impl Folder {
         let (parents, name) = place.split().ok_or(FsError::Exists)?;
         let parent = self.walk(parents)?;
         let charge = self.terms.ledger.charge(ENTRY)?;
+        let one = self.terms.change()?;
         make_folder(parent.as_fd(), name)?;
+        drop(one);
         charge.keep();
         sync(parent)
     }
@@ -75,7 +77,7 @@ impl Folder {
     pub(super) fn remove_folder(&self, place: &Place) -> Result<(), FsError> {
         let (parents, name) = place.split().ok_or(FsError::Forbidden)?;
         let parent = self.walk(parents)?;
-        let _one = self.terms.change();
+        let _one = self.terms.change()?;
         unlinkat(&parent, name.as_c_str(), AtFlags::REMOVEDIR).map_err(refusal)?;
         self.terms.ledger.give_back(ENTRY);
         Ok(())
@@ -84,7 +86,7 @@ impl Folder {
     pub(super) fn remove_file(&self, place: &Place) -> Result<(), FsError> {
         let (parents, name) = place.split().ok_or(FsError::Forbidden)?;
         let parent = self.walk(parents)?;
-        let _one = self.terms.change();
+        let _one = self.terms.change()?;
         let Some(there) = look(parent.as_fd(), name)? else { return Err(FsError::NotFound) };
         unlinkat(&parent, name.as_c_str(), AtFlags::empty()).map_err(refusal)?;
         self.terms.ledger.give_back(there.cost());
@@ -108,7 +110,7 @@ impl Folder {
         change: impl FnOnce(&mut Vec<DavProp>),
     ) -> Result<(), FsError> {
         let file = self.open(place)?;
-        let one = self.terms.change();
+        let one = self.terms.change()?;
         let mut held = properties::read(file.as_fd())?;
         change(&mut held);
         properties::write(file.as_fd(), &held)?;

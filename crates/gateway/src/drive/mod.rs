@@ -44,6 +44,7 @@ use http_body_util::{BodyExt, Full, Limited};
 use rand_core::Rng;
 use tokio::sync::OnceCell;
 
+pub use self::terms::Standing;
 use self::{
     filesystem::{FileSystem, blocking},
     folder::Folder,
@@ -92,8 +93,9 @@ impl Drive {
     }
 
     /// Answers a request of an account that has signed in. `account` is its
-    /// stable id, of a-z, 0-9 and `-`; any other is answered 500.
-    pub async fn answer<B>(&self, account: &str, request: Request<B>) -> Response<Body>
+    /// stable id, of a-z, 0-9 and `-`; any other is answered 500. Once `standing`
+    /// is ended nothing of the request is put in its place any more.
+    pub async fn answer<B>(&self, account: &str, standing: Arc<dyn Standing>, request: Request<B>) -> Response<Body>
     where
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Error + Send + Sync + 'static,
@@ -102,20 +104,25 @@ impl Drive {
             tracing::error!("an account's id is unfit to name a folder");
             return refused(StatusCode::INTERNAL_SERVER_ERROR);
         };
-        match self.handle(&account, request).await {
+        match self.handle(&account, standing, request).await {
             Ok(answer) => answer,
             Err(status) => refused(status),
         }
     }
 
-    async fn handle<B>(&self, account: &Account, request: Request<B>) -> Result<Response<Body>, StatusCode>
+    async fn handle<B>(
+        &self,
+        account: &Account,
+        standing: Arc<dyn Standing>,
+        request: Request<B>,
+    ) -> Result<Response<Body>, StatusCode>
     where
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Error + Send + Sync + 'static,
     {
         let (mut parts, body) = request.into_parts();
         request::check_head(&parts.method, &mut parts.headers)?;
-        let folder = Arc::new(self.open(account).await.map_err(|_logged| StatusCode::INTERNAL_SERVER_ERROR)?);
+        let folder = Arc::new(self.open(account, standing).await.map_err(|_logged| StatusCode::INTERNAL_SERVER_ERROR)?);
         let terms = folder.terms.clone();
         let handler = match parts.method.as_str() {
             "COPY" | "MOVE" => {
@@ -168,7 +175,7 @@ impl Drive {
     }
 
     /// Opens the account's folder; the first time, all in it is counted.
-    async fn open(&self, account: &Account) -> Result<Folder, FsError> {
+    async fn open(&self, account: &Account, standing: Arc<dyn Standing>) -> Result<Folder, FsError> {
         let drive = self.folder.try_clone().map_err(|error| steps::failure(&error))?;
         let name = account.name.clone();
         let root = blocking(move || folder::open_root(drive.as_fd(), &name)).await?;
@@ -178,7 +185,7 @@ impl Drive {
             Ok::<_, FsError>(Arc::new(Ledger::new(self.limit, size.cost)))
         };
         let ledger = Arc::clone(account.ledger.get_or_try_init(count).await?);
-        Ok(Folder::new(root, Terms::new(ledger, Arc::clone(&self.incoming), Arc::clone(&account.changes))))
+        Ok(Folder::new(root, Terms::new(ledger, Arc::clone(&self.incoming), Arc::clone(&account.changes), standing)))
     }
 }
 

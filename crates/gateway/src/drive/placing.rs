@@ -36,7 +36,7 @@ pub(super) enum Overwrite {
 impl Folder {
     pub(super) fn rename(&self, from: &Place, to: &Place, overwrite: Overwrite) -> Result<(), FsError> {
         let ((from_parents, from_name), (to_parents, to_name)) = apart(from, to)?;
-        let one = self.terms.change();
+        let one = self.terms.change()?;
         let (from_parent, to_parent) = (self.walk(from_parents)?, self.walk(to_parents)?);
         let new = Spot { parent: from_parent.as_fd(), name: from_name };
         let old = Spot { parent: to_parent.as_fd(), name: to_name };
@@ -79,7 +79,7 @@ impl Folder {
             && there.is_some_and(|there| there.kind == Kind::Folder)
         {
             // What is in the folder there was not asked about: it stays.
-            let _one = self.terms.change();
+            let _one = self.terms.change()?;
             tree::copy_properties(source.as_fd(), step(old.parent, old.name)?.as_fd())?;
             self.terms.say(StatusCode::NO_CONTENT);
             return Ok(());
@@ -90,7 +90,7 @@ impl Folder {
         let aside = match metadata.kind {
             Kind::File => {
                 let (aside, file) = self.terms.incoming.file()?;
-                tree::copy_file(&source, &file, &mut charge)?;
+                tree::copy_file(&source, &file, &mut charge, &self.terms)?;
                 aside
             }
             Kind::Folder => {
@@ -100,12 +100,14 @@ impl Folder {
                         tree::copy_properties(source.as_fd(), folder.as_fd())?;
                         sync(folder)?;
                     }
-                    Extent::Tree => tree::copy(source.into(), folder, MAX_DEPTH - to.steps().len(), &mut charge)?,
+                    Extent::Tree => {
+                        tree::copy(source.into(), folder, MAX_DEPTH - to.steps().len(), &mut charge, &self.terms)?
+                    }
                 }
                 aside
             }
         };
-        let one = self.terms.change();
+        let one = self.terms.change()?;
         let replaced = self.replaceable(old, overwrite)?;
         let removed = self.place(aside.spot(), metadata.kind, old, replaced)?;
         charge.keep();
@@ -130,6 +132,7 @@ impl Folder {
         old: Spot<'_>,
         replaced: Option<Metadata>,
     ) -> Result<Option<Aside>, FsError> {
+        self.terms.stand()?;
         let removed = match &replaced {
             Some(there) if (there.kind, kind) != (Kind::File, Kind::File) => {
                 Some(self.terms.incoming.exchange(new, old)?)
@@ -153,7 +156,7 @@ impl Folder {
     fn discard(&self, removed: Option<Aside>) -> Result<(), FsError> {
         let Some(removed) = removed else { return Ok(()) };
         removed.remove(&mut |parent, name| {
-            let _one = self.terms.change();
+            let _one = self.terms.clear();
             self.terms.ledger.give_back(tree::unlink(parent, name)?);
             Ok(())
         })

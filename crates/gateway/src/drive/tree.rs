@@ -21,6 +21,7 @@ use super::{
     place::Name,
     properties,
     steps::{io_refusal, list, make_folder, open, refusal, step, sync},
+    terms::Terms,
     upload::create_file,
 };
 
@@ -76,7 +77,13 @@ pub(super) fn measure(folder: OwnedFd) -> Result<Size, FsError> {
 
 /// Copies all that is in a folder into another, onto the disk, at most `height`
 /// levels of it. What it costs is charged bit by bit.
-pub(super) fn copy(from: OwnedFd, to: OwnedFd, height: usize, charge: &mut Charge) -> Result<(), FsError> {
+pub(super) fn copy(
+    from: OwnedFd,
+    to: OwnedFd,
+    height: usize,
+    charge: &mut Charge,
+    terms: &Terms,
+) -> Result<(), FsError> {
     copy_properties(from.as_fd(), to.as_fd())?;
     let mut levels = vec![(Level::new(from)?, to)];
     loop {
@@ -87,6 +94,7 @@ pub(super) fn copy(from: OwnedFd, to: OwnedFd, height: usize, charge: &mut Charg
             levels.pop();
             continue;
         };
+        terms.stand()?;
         if depth > height {
             return Err(FsError::PathTooLong);
         }
@@ -98,7 +106,7 @@ pub(super) fn copy(from: OwnedFd, to: OwnedFd, height: usize, charge: &mut Charg
                     Err(error) => return Err(error),
                 };
                 charge.add(ENTRY)?;
-                copy_file(&source, &create_file(copy.as_fd(), &name)?, charge)?;
+                copy_file(&source, &create_file(copy.as_fd(), &name)?, charge, terms)?;
             }
             Kind::Folder => {
                 let Some(below) = level.below(&name)? else { continue };
@@ -113,10 +121,11 @@ pub(super) fn copy(from: OwnedFd, to: OwnedFd, height: usize, charge: &mut Charg
 }
 
 /// Copies what a file holds, onto the disk, and its properties.
-pub(super) fn copy_file(from: &File, to: &File, charge: &mut Charge) -> Result<(), FsError> {
+pub(super) fn copy_file(from: &File, to: &File, charge: &mut Charge, terms: &Terms) -> Result<(), FsError> {
     // It may grow while it is copied.
     let mut left = from.metadata().map_err(|error| io_refusal(&error))?.len();
     while left > 0 {
+        terms.stand()?;
         let part = left.min(PART);
         charge.add(part)?;
         let copied = std::io::copy(&mut from.take(part), &mut &*to).map_err(|error| io_refusal(&error))?;

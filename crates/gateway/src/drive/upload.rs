@@ -115,7 +115,7 @@ impl Upload {
         // Before the rename, or a power cut could leave an empty file in place
         // of the old one.
         fdatasync(&self.file).map_err(refusal)?;
-        let one = self.terms.change();
+        let one = self.terms.change()?;
         let replaced = self.target.look(&self.terms)?;
         if replaced.is_some() {
             // Properties belong to the place; a new content keeps them (RFC 4918, 9.7.1).

@@ -120,8 +120,9 @@ impl HttpDoor {
         let mut answer = match self.admit(&mut parts, seen.next(), *caller).await {
             Err(refused) => refused,
             Ok((grant, session)) => {
-                turn.take(session);
-                let answer = self.fetch(Request::from_parts(parts, body), *caller, &grant).await;
+                let session = Arc::new(session);
+                turn.take(session.clone());
+                let answer = self.fetch(Request::from_parts(parts, body), *caller, &grant, session).await;
                 answer.map(|body| turn.last(body))
             }
         };
@@ -164,11 +165,17 @@ impl HttpDoor {
     }
 
     /// The answer of what is behind.
-    async fn fetch(&self, request: Request<Incoming>, caller: Caller, grant: &Grant) -> Response<Body> {
+    async fn fetch(
+        &self,
+        request: Request<Incoming>,
+        caller: Caller,
+        grant: &Grant,
+        session: Arc<LiveSession>,
+    ) -> Response<Body> {
         let stalled = Stalled::default();
         let request = request.map(|body| Steady::new(body, self.body, stalled.clone()));
         let answer = match &self.behind {
-            Behind::Drive(drive) => drive.answer(&grant.account().to_string(), request).await,
+            Behind::Drive(drive) => drive.answer(&grant.account().to_string(), session, request).await,
             Behind::Server { forward, user_header } => {
                 let login = grant.login().as_str();
                 let asking = Asking { login, user_header, peer: caller.peer, encrypted: caller.encrypted };

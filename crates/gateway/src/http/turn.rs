@@ -46,10 +46,10 @@ impl Turn {
     }
 
     /// From now on all that passes is this session's.
-    pub(super) fn take(&self, session: LiveSession) {
+    pub(super) fn take(&self, session: Arc<LiveSession>) {
         self.0.done.store(false, Ordering::Release);
         self.0.holder.hold(&session);
-        self.0.session.send_replace(Some(Arc::new(session)));
+        self.0.session.send_replace(Some(session));
     }
 
     /// The body after which the turn is over.

@@ -6,6 +6,7 @@
 mod asking;
 mod behind;
 mod http_bodies;
+mod http_drive;
 mod http_forward;
 mod http_sessions;
 mod http_sign_in;

@@ -3,6 +3,7 @@
 
 mod boundaries;
 mod conditions;
+mod endings;
 mod limits;
 mod litmus;
 mod locks;

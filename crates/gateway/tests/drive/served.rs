@@ -1,9 +1,16 @@
 //! A drive behind real sockets, and a client that can say anything.
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use bytes::Bytes;
-use gateway::drive::Drive;
+use gateway::drive::{Drive, Standing};
 use http::{Request, StatusCode};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
@@ -14,7 +21,17 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-/// Requests are alice's, or those of the account that `X-Account` names.
+/// A session that is ended after it was asked for so often.
+struct Ending(AtomicUsize);
+
+impl Standing for Ending {
+    fn stands(&self) -> bool {
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
+    }
+}
+
+/// Requests are alice's, or those of the account that `X-Account` names. Their
+/// session is ended after `X-Stands` looks at it.
 pub(crate) struct Served {
     pub(crate) address: SocketAddr,
     folder: TempDir,
@@ -43,7 +60,9 @@ impl Served {
                     async move {
                         let account = request.headers().get("x-account").map_or("alice", |id| id.to_str().unwrap());
                         let account = account.to_owned();
-                        Ok::<_, std::convert::Infallible>(drive.answer(&account, request).await)
+                        let stands = request.headers().get("x-stands").map(|n| n.to_str().unwrap().parse().unwrap());
+                        let standing = Arc::new(Ending(AtomicUsize::new(stands.unwrap_or(usize::MAX))));
+                        Ok::<_, std::convert::Infallible>(drive.answer(&account, standing, request).await)
                     }
                 });
                 tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
