@@ -42,7 +42,7 @@ use dav_server::{
 use http::{Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
 use rand_core::Rng;
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, Semaphore};
 
 pub use self::terms::Standing;
 use self::{
@@ -60,6 +60,9 @@ use crate::http::body::{self, Body};
 /// How much of a file is read at once, in octets.
 const READ: usize = 128 * 1024;
 
+/// How many trees of one account are copied or moved at once; others wait.
+const TRANSFERS: usize = 4;
+
 /// All accounts' folders.
 #[derive(Debug)]
 pub struct Drive {
@@ -76,6 +79,7 @@ struct Account {
     name: Name,
     ledger: OnceCell<Arc<Ledger>>,
     changes: Arc<Changes>,
+    transfers: Arc<Semaphore>,
     locks: Locks,
 }
 
@@ -129,7 +133,7 @@ impl Drive {
                 let from = request::place(&parts.uri)?;
                 let to = request::destination(&parts.uri, &parts.headers)?;
                 placing::apart(&from, &to).map_err(|_| StatusCode::FORBIDDEN)?;
-                handler(account, Box::new(Transfer::new(folder, from, &parts.headers)))
+                handler(account, Box::new(Transfer::new(folder, from, &parts.headers, Arc::clone(&account.transfers))))
             }
             "PUT" if request::is_for_a_version(&parts.headers) => {
                 let place = request::place(&parts.uri)?;
@@ -168,6 +172,7 @@ impl Drive {
                 name,
                 ledger: OnceCell::new(),
                 changes: Arc::default(),
+                transfers: Arc::new(Semaphore::new(TRANSFERS)),
                 locks: Locks::new(self.tokens.clone()),
             })
         });

@@ -29,7 +29,11 @@ pub(super) enum Extent {
 /// Whether something may be at the destination already (RFC 4918, 10.6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Overwrite {
-    Yes,
+    /// The client says so.
+    Said,
+    /// It says nothing, which means so. But who copies a file to a folder may
+    /// mean into it: all that is in a folder is not taken for that.
+    Unsaid,
     No,
 }
 
@@ -47,7 +51,7 @@ impl Folder {
                 return Err(FsError::PathTooLong);
             }
         }
-        let replaced = self.replaceable(old, overwrite)?;
+        let replaced = self.replaceable(old, moved.kind, overwrite)?;
         if replaced.as_ref().is_some_and(|replaced| replaced.is_same(&moved)) {
             // Two names of one file, made by another program: nothing moves.
             self.terms.say(StatusCode::NO_CONTENT);
@@ -65,8 +69,8 @@ impl Folder {
         let (_, (to_parents, to_name)) = apart(from, to)?;
         let to_parent = self.walk(to_parents)?;
         let old = Spot { parent: to_parent.as_fd(), name: to_name };
-        let there = self.replaceable(old, overwrite)?;
         let (source, metadata) = self.read(from)?;
+        let there = self.replaceable(old, metadata.kind, overwrite)?;
         let copied = match (metadata.kind, extent) {
             (Kind::Folder, Extent::Tree) => {
                 tree::measure(source.try_clone().map_err(|error| failure(&error))?.into())?.cost
@@ -108,7 +112,7 @@ impl Folder {
             }
         };
         let one = self.terms.change()?;
-        let replaced = self.replaceable(old, overwrite)?;
+        let replaced = self.replaceable(old, metadata.kind, overwrite)?;
         let removed = self.place(aside.spot(), metadata.kind, old, replaced)?;
         charge.keep();
         drop(one);
@@ -116,11 +120,14 @@ impl Folder {
         self.discard(removed)
     }
 
-    /// What is at the destination, if it may be replaced.
-    fn replaceable(&self, at: Spot<'_>, overwrite: Overwrite) -> Result<Option<Metadata>, FsError> {
-        match look(at.parent, at.name)? {
-            Some(_) if overwrite == Overwrite::No => Err(self.terms.precondition_failed()),
-            there => Ok(there),
+    /// What is at the destination, if one of that kind may replace it.
+    fn replaceable(&self, at: Spot<'_>, kind: Kind, overwrite: Overwrite) -> Result<Option<Metadata>, FsError> {
+        match (look(at.parent, at.name)?, overwrite) {
+            (Some(_), Overwrite::No) => Err(self.terms.precondition_failed()),
+            (Some(there), Overwrite::Unsaid) if (kind, there.kind) == (Kind::File, Kind::Folder) => {
+                Err(FsError::Forbidden)
+            }
+            (there, _) => Ok(there),
         }
     }
 

@@ -13,6 +13,7 @@ use dav_server::{
     fs::{DavDirEntry, DavFile, DavFileSystem, DavMetaData, FsError, FsFuture, FsStream, OpenOptions, ReadDirMeta},
 };
 use http::HeaderMap;
+use tokio::sync::Semaphore;
 
 use super::{
     filesystem::blocking,
@@ -29,15 +30,21 @@ pub(super) struct Transfer {
     from: Place,
     extent: Extent,
     overwrite: Overwrite,
+    few: Arc<Semaphore>,
 }
 
 impl Transfer {
-    /// `from` is what the request is about.
-    pub(super) fn new(folder: Arc<Folder>, from: Place, headers: &HeaderMap) -> Self {
+    /// `from` is what the request is about. There are only `few` of an account at
+    /// once: each may hold a folder open for each level of a tree.
+    pub(super) fn new(folder: Arc<Folder>, from: Place, headers: &HeaderMap, few: Arc<Semaphore>) -> Self {
         let says = |name, what| headers.get_all(name).iter().any(|value| value == what);
         let extent = if says("depth", "0") { Extent::Shallow } else { Extent::Tree };
-        let overwrite = if says("overwrite", "F") { Overwrite::No } else { Overwrite::Yes };
-        Self { folder, from, extent, overwrite }
+        let overwrite = match () {
+            () if says("overwrite", "F") => Overwrite::No,
+            () if says("overwrite", "T") => Overwrite::Said,
+            () => Overwrite::Unsaid,
+        };
+        Self { folder, from, extent, overwrite, few }
     }
 
     fn look(&self, place: Place) -> FsFuture<'_, Box<dyn DavMetaData>> {
@@ -54,11 +61,18 @@ impl Transfer {
         to: &DavPath,
         work: impl FnOnce(&Folder, &Place, &Place) -> Result<(), FsError> + Send + 'static,
     ) -> FsFuture<'_, ()> {
-        let folder = Arc::clone(&self.folder);
+        let (folder, few) = (Arc::clone(&self.folder), Arc::clone(&self.few));
         let places = Place::new(from).and_then(|from| Ok((from, Place::new(to)?)));
         Box::pin(async move {
             let (from, to) = places?;
-            blocking(move || work(&folder, &from, &to)).await
+            let one = few.acquire_owned().await.map_err(|_| FsError::GeneralFailure)?;
+            let worked = blocking(move || {
+                let worked = work(&folder, &from, &to);
+                // Also if nobody waits for it any more.
+                drop(one);
+                worked
+            });
+            worked.await
         })
     }
 }

@@ -9,6 +9,7 @@ use std::{
     },
 };
 
+use futures_util::future::join_all;
 use http::StatusCode;
 
 use crate::served::Served;
@@ -62,6 +63,22 @@ async fn nothing_goes_onto_what_it_lies_in_or_into_itself() {
     assert_eq!(served.quota().await, used);
 }
 
+/// Each waits for its turn, and none is lost.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_at_once_come_to_their_end() {
+    let served = Served::with_limit(LIMIT).await;
+    served.ask("MKCOL /tree", "", b"").await;
+    served.put("/tree/in", b"x").await;
+    let to: Vec<String> = (0..40).map(|n| format!("/{n}")).collect();
+    let copied = join_all(to.iter().map(|to| transfer(&served, "COPY /tree", to, ""))).await;
+    assert!(copied.iter().all(|status| *status == StatusCode::CREATED), "{copied:?}");
+    // All onto one place: one after the other, and nothing is counted twice.
+    let lines: Vec<String> = to.iter().map(|from| format!("MOVE {from}")).collect();
+    let moved = join_all(lines.iter().map(|line| transfer(&served, line, "/one", ""))).await;
+    assert!(moved.iter().all(StatusCode::is_success), "{moved:?}");
+    assert_eq!(served.quota().await.0, 4 * ENTRY + 2);
+}
+
 #[tokio::test]
 async fn what_is_refused_takes_nothing_with_it() {
     let served = Served::with_limit(LIMIT).await;
@@ -110,7 +127,7 @@ async fn a_copy_without_room_leaves_what_is_there() {
     let used = served.quota().await;
     for to in ["/old", "/tree"] {
         for depth in ["", "Depth: 0\r\n", "Depth: infinity\r\n"] {
-            let status = transfer(&served, "COPY /large", to, depth).await;
+            let status = transfer(&served, "COPY /large", to, &format!("Overwrite: T\r\n{depth}")).await;
             assert_eq!(served.get("/old").await.as_deref(), Some(&b"as it was"[..]), "{to} {depth}");
             assert_eq!(served.get("/tree/file").await.as_deref(), Some(&b"as it was"[..]), "{to} {depth}");
             assert_eq!(status, StatusCode::INSUFFICIENT_STORAGE, "{to} {depth}");
@@ -185,7 +202,11 @@ async fn kinds_replace_each_other_whole() {
         // A folder over a folder, a file over that, a folder over that again.
         assert_eq!(transfer(&served, &format!("{method} /a"), "/b", "").await, StatusCode::NO_CONTENT);
         assert!(served.get("/b/new").await.is_some() && served.get("/b/old").await.is_none());
-        assert_eq!(transfer(&served, &format!("{method} /c"), "/b", "").await, StatusCode::NO_CONTENT);
+        let unsaid = transfer(&served, &format!("{method} /c"), "/b", "").await;
+        assert_eq!(unsaid, StatusCode::FORBIDDEN, "into it, perhaps");
+        assert!(served.get("/b/new").await.is_some() && served.get("/c").await.is_some());
+        let said = transfer(&served, &format!("{method} /c"), "/b", "Overwrite: T\r\n").await;
+        assert_eq!(said, StatusCode::NO_CONTENT);
         assert_eq!(served.get("/b").await.unwrap(), "333");
         served.ask("MKCOL /d", "", b"").await;
         served.put("/d/in", b"4444").await;
