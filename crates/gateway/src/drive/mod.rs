@@ -2,8 +2,10 @@
 //!
 //! `dav-server` speaks the protocol; the folder under it is ours, because it is
 //! the wall between accounts: names are taken one step at a time from open
-//! folders, links are never followed, a file appears when it is whole, and each
-//! octet is charged to its account before it is written.
+//! folders, links are never followed, a file or a tree appears when it is whole
+//! and not before what it replaces goes, each octet is charged to its account
+//! before it is written, and nothing happens once its session was ended. The
+//! locks are ours, so that they end.
 //!
 //! The folder of an account is named by its stable id. Other programs may read
 //! it; what they add or remove is counted after a restart.

@@ -6,11 +6,14 @@
 //! one piece. It checks what the request says of locks, `If` and `Depth`, and
 //! asks for one copy or one rename, which `placing` does.
 
-use std::{future::ready, sync::Arc};
+use std::{future::ready, sync::Arc, time::SystemTime};
 
 use dav_server::{
     davpath::DavPath,
-    fs::{DavDirEntry, DavFile, DavFileSystem, DavMetaData, FsError, FsFuture, FsStream, OpenOptions, ReadDirMeta},
+    fs::{
+        DavDirEntry, DavFile, DavFileSystem, DavMetaData, FsError, FsFuture, FsResult, FsStream, OpenOptions,
+        ReadDirMeta,
+    },
 };
 use http::HeaderMap;
 use tokio::sync::Semaphore;
@@ -126,7 +129,7 @@ impl DavMetaData for InOnePiece {
         self.0.len()
     }
 
-    fn modified(&self) -> dav_server::fs::FsResult<std::time::SystemTime> {
+    fn modified(&self) -> FsResult<SystemTime> {
         self.0.modified()
     }
 

@@ -100,10 +100,10 @@ impl Forward {
             .build()
             .map_err(|_| ForwardError::Unwritable("the target fits no URI"))?;
         parts.version = Version::HTTP_11;
-        let (turn, turns) = watch::channel(Turn::Server);
+        let (awaited, changes) = watch::channel(Awaited::Server);
         let answer = tokio::select! {
-            answer = self.client.request(Request::from_parts(parts, RequestBody { body, turn })) => answer,
-            () = stuck(turns, self.head) => return Err(ForwardError::Late),
+            answer = self.client.request(Request::from_parts(parts, RequestBody { body, awaited })) => answer,
+            () = stuck(changes, self.head) => return Err(ForwardError::Late),
         };
         let mut answer = answer.map_err(|error| match error.is_connect() {
             true => ForwardError::Down(error),
@@ -123,23 +123,23 @@ impl Forward {
     }
 }
 
-/// Who is to do something while a request is carried over.
+/// Who is waited for while a request is carried over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Turn {
+enum Awaited {
     /// To send more of the body; [`Steady`] sees to it that it does.
     Client,
     /// To take what there is of it, and to answer.
     Server,
 }
 
-/// Returns when it has been the server's turn for so long. Most answer when they
+/// Returns when the server was waited for so long. Most answer when they
 /// have all of a body, which may take as long as it likes to come.
-async fn stuck(mut turns: watch::Receiver<Turn>, patience: Duration) {
+async fn stuck(mut changes: watch::Receiver<Awaited>, patience: Duration) {
     loop {
-        let turn = *turns.borrow_and_update();
-        let changed = match turn {
-            Turn::Client => turns.changed().await,
-            Turn::Server => match tokio::time::timeout(patience, turns.changed()).await {
+        let awaited = *changes.borrow_and_update();
+        let changed = match awaited {
+            Awaited::Client => changes.changed().await,
+            Awaited::Server => match tokio::time::timeout(patience, changes.changed()).await {
                 Ok(changed) => changed,
                 Err(_) => return,
             },
@@ -154,7 +154,7 @@ async fn stuck(mut turns: watch::Receiver<Turn>, patience: Duration) {
 /// What the client sends, without trailers: they would be headers that nobody checked.
 struct RequestBody {
     body: Steady,
-    turn: watch::Sender<Turn>,
+    awaited: watch::Sender<Awaited>,
 }
 
 impl http_body::Body for RequestBody {
@@ -163,8 +163,7 @@ impl http_body::Body for RequestBody {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         let polled = Pin::new(&mut self.body).poll_frame(cx);
-        let turn = if polled.is_pending() { Turn::Client } else { Turn::Server };
-        self.turn.send_replace(turn);
+        self.awaited.send_replace(if polled.is_pending() { Awaited::Client } else { Awaited::Server });
         match polled {
             Poll::Ready(Some(Ok(frame))) if frame.is_trailers() => Poll::Ready(None),
             other => other,
