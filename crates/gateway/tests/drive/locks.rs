@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use http::StatusCode;
 
 use crate::served::{Answer, Served};
@@ -159,4 +160,13 @@ async fn there_are_so_many_and_their_owners_are_short() {
     assert!(served.get("/b").await.is_none());
     tokio::time::advance(Duration::from_secs(601)).await;
     assert!(lock(&served, "/b", "exclusive", "").await.status.is_success());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_at_once_are_no_more() {
+    let served = Served::with_limit(LIMIT).await;
+    served.put("/a", b"x").await;
+    let granted = join_all((0..2 * MOST).map(|_| lock(&served, "/a", "shared", ""))).await;
+    let granted = granted.iter().filter(|answer| answer.status.is_success()).count();
+    assert_eq!(granted, MOST);
 }
