@@ -8,8 +8,18 @@ use crate::progress::{quietly, tell};
 pub(crate) const DEMO: &[&str] =
     &["ca-certificates", "curl", "dovecot-imapd", "isync", "openssl", "radicale", "vdirsyncer"];
 /// What the tests run on top of that.
-pub(crate) const TESTS: &[&str] =
-    &["chromium", "chromium-driver", "davfs2", "faketime", "litmus", "mutt", "nginx-light", "postgresql", "python3"];
+pub(crate) const TESTS: &[&str] = &[
+    "chromium",
+    "chromium-driver",
+    "davfs2",
+    "faketime",
+    "litmus",
+    "mutt",
+    "nginx-light",
+    "postgresql",
+    "python3",
+    "strace",
+];
 
 /// Installs what is missing; without root it says what to type.
 pub(crate) fn install(wanted: &[&str]) -> Result<(), String> {
