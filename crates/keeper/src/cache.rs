@@ -2,16 +2,15 @@
 
 use std::{
     collections::HashMap,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, PoisonError, atomic::Ordering},
 };
 
 use authority::{Account, AppPassword, Login};
-use quick_cache::sync::Cache as Bounded;
 
-use crate::{Digest, Store, StoreError};
+use crate::{
+    Digest, Store, StoreError,
+    sync::{AtomicU64, Bounded, Mutex},
+};
 
 /// So many logins are remembered; an account's passwords live and die with it.
 const LOGINS: usize = 20_000;

@@ -5,7 +5,7 @@ use std::{future::Future, sync::Arc};
 
 use authority::Account;
 
-use crate::{Keeper, Store, StoreError, Stored, live_session::Around};
+use crate::{Keeper, Store, StoreError, Stored, live_session::Around, sync::to_its_end};
 
 impl Keeper {
     /// Makes one such change; returns what the store said and how many sessions
@@ -27,17 +27,17 @@ impl Keeper {
     {
         let (registry, cache, account) = (self.registry.clone(), self.cache.clone(), account.clone());
         let change = change(self.store.clone());
-        let ending = tokio::spawn(async move {
+        let ending = async move {
             let fence = registry.fence(account.id, around);
             let changed = change.await;
             cache.forget(&account);
             changed.map(|changed| (changed, fence.closed))
-        });
-        ending.await.unwrap_or_else(|interrupted| Err(interrupted_change(&interrupted)))
+        };
+        to_its_end(ending).await.unwrap_or_else(|why| Err(interrupted_change(&why)))
     }
 }
 
-fn interrupted_change(why: &tokio::task::JoinError) -> StoreError {
+fn interrupted_change(why: &str) -> StoreError {
     StoreError::Unavailable(
         format!("the change was interrupted ({why}): look whether it was made, then try again").into(),
     )

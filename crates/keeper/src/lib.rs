@@ -16,6 +16,10 @@
 //! audit entry. If it ends something, the call goes through `Keeper::end`, which
 //! raises the fence around it and sees it through.
 
+// The store in memory, which the unit tests compile in here, calls us by name.
+#[cfg(test)]
+extern crate self as keeper;
+
 pub mod administration;
 mod app_passwords;
 mod cache;
@@ -24,12 +28,15 @@ mod ending;
 mod enrolment;
 mod guesses;
 mod hashing;
+#[cfg(test)]
+mod interleavings;
 mod journal;
 mod keys;
 mod live_session;
 pub mod owner;
 mod sign_in;
 mod store;
+mod sync;
 
 use std::{
     sync::{Arc, Mutex, PoisonError},

@@ -9,19 +9,18 @@
 //! - entered under the fence: turned away with "try later";
 //! - entered after: the last reading of state comes after the commit.
 //!
+//! `interleavings` tries this in every order of the steps.
+//!
 //! Closing takes the session's gate, which a writer holds only across one
 //! non-blocking write. So a client that does not read holds nobody up, and when
 //! the revocation is acknowledged no byte more is handed to its socket.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     io,
     net::IpAddr,
     pin::Pin,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, PoisonError, atomic::Ordering},
     task::{Context, Poll},
 };
 
@@ -30,6 +29,8 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     sync::Notify,
 };
+
+use crate::sync::{AtomicU64, Mutex, MutexGuard};
 
 /// Names a live session until it ends. Not kept across restarts.
 pub type SessionId = u64;
@@ -104,7 +105,7 @@ impl Around {
 #[derive(Default)]
 struct Sessions {
     fences: Vec<Around>,
-    live: HashMap<SessionId, Arc<Session>>,
+    live: BTreeMap<SessionId, Arc<Session>>,
 }
 
 type Shard = Mutex<HashMap<AccountId, Sessions>>;

@@ -8,7 +8,9 @@ use authority::{
 };
 use tokio::time::Instant;
 
-use crate::{Digest, Keeper, LiveSession, StoreError, Tenure, cache::Known, guesses::Held, hashing::Busy};
+use crate::{
+    Digest, Keeper, LiveSession, StoreError, Tenure, cache::Known, guesses::Held, hashing::Busy, sync::sleep_until,
+};
 
 /// What a door asks.
 #[derive(Debug)]
@@ -77,7 +79,7 @@ impl Keeper {
             Ok(Err(refusal)) => {
                 self.journal.refused(&refusal, &attempt.door.name, attempt.from, self.clock.now());
                 tracing::debug!(door = %attempt.door.name, reason = refusal.reason.name(), "refused");
-                tokio::time::sleep_until(asked + DEADLINE + self.jitter()).await;
+                sleep_until(asked + DEADLINE + self.jitter()).await;
                 SignIn::Refused(match refusal.reason {
                     Reason::Scope => TurnedAway::OutOfScope,
                     _ => TurnedAway::Refused,

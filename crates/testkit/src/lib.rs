@@ -19,6 +19,11 @@ mod memory;
 mod postgres;
 mod seeded;
 
+/// Named apart: the keeper's unit tests compile `memory.rs` over loom's instead.
+mod sync {
+    pub(crate) use std::sync::{Mutex, MutexGuard};
+}
+
 pub use clock::FixedClock;
 pub use fixtures::{account, app_password, by_admin, digest, login, new_account, primary, second_factor, used};
 pub use memory::{Call, Hold, MemoryStore};

@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     path::Path,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, PoisonError},
 };
 
 use async_trait::async_trait;
@@ -16,6 +16,8 @@ use keeper::{
 };
 
 use tokio::sync::Notify;
+
+use crate::sync::{Mutex, MutexGuard};
 
 /// Keeps everything in memory. Clones share it, as two handles on one database.
 #[derive(Clone, Debug)]
@@ -102,14 +104,6 @@ impl MemoryStore {
         hold
     }
 
-    async fn held(&self, call: Call) {
-        let hold = self.lock().hold.take_if(|(of, _)| *of == call);
-        if let Some((_, hold)) = hold {
-            hold.done.notify_one();
-            hold.answer.notified().await;
-        }
-    }
-
     /// Switched to `false`, every call fails and changes nothing, until it is
     /// switched back.
     pub fn set_available(&self, available: bool) {
@@ -130,7 +124,19 @@ impl MemoryStore {
     }
 }
 
+/// Waits at a hold that the call has met.
+async fn wait(met: Option<(Call, Arc<Hold>)>) {
+    if let Some((_, hold)) = met {
+        hold.done.notify_one();
+        hold.answer.notified().await;
+    }
+}
+
 impl Kept {
+    fn meet(&mut self, call: Call) -> Option<(Call, Arc<Hold>)> {
+        self.hold.take_if(|(of, _)| *of == call)
+    }
+
     fn append(&mut self, entry: &Entry) {
         let (seq, previous) = self.lines.last().map_or((1, GENESIS), |line| (line.seq + 1, line.seal));
         let text = entry.to_text();
@@ -202,12 +208,13 @@ impl Password {
 #[async_trait]
 impl Store for MemoryStore {
     async fn account_by_login(&self, login: &Login) -> Stored<Option<Account>> {
-        let read = {
-            let kept = self.kept()?;
+        let (read, met) = {
+            let mut kept = self.kept()?;
             let mut accounts = kept.accounts.values().map(|held| &held.account);
-            accounts.find(|account| account.login == *login || account.aliases.contains(login)).cloned()
+            let read = accounts.find(|account| account.login == *login || account.aliases.contains(login)).cloned();
+            (read, kept.meet(Call::Account))
         };
-        self.held(Call::Account).await;
+        wait(met).await;
         Ok(read)
     }
 
@@ -216,8 +223,12 @@ impl Store for MemoryStore {
     }
 
     async fn app_password_by_digest(&self, digest: &Digest) -> Stored<Option<AppPassword>> {
-        let read = self.kept()?.passwords.iter().find(|one| one.digest == *digest).map(|one| one.password.clone());
-        self.held(Call::AppPassword).await;
+        let (read, met) = {
+            let mut kept = self.kept()?;
+            let read = kept.passwords.iter().find(|one| one.digest == *digest).map(|one| one.password.clone());
+            (read, kept.meet(Call::AppPassword))
+        };
+        wait(met).await;
         Ok(read)
     }
 
@@ -412,18 +423,19 @@ impl Store for MemoryStore {
     }
 
     async fn revoke(&self, account: AccountId, id: AppPasswordId, entry: &Entry) -> Stored<bool> {
-        let revoked = {
+        let (revoked, met) = {
             let mut kept = self.kept()?;
-            match kept.password(id) {
+            let revoked = match kept.password(id) {
                 Some(Password { password, .. }) if password.account == account && password.revoked.is_none() => {
                     password.revoked = Some(entry.at);
                     kept.append(entry);
                     true
                 }
                 _ => false,
-            }
+            };
+            (revoked, kept.meet(Call::Revocation))
         };
-        self.held(Call::Revocation).await;
+        wait(met).await;
         Ok(revoked)
     }
 
