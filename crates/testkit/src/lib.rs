@@ -1,8 +1,9 @@
 //! Test doubles that hold the same contract as the real thing.
 //!
 //! **What it is.** A clock that stands still, randomness that repeats itself, a
-//! store in memory, accounts and app passwords to start from, and the
-//! [`contract`] that every [`keeper::Store`] has to keep.
+//! store in memory, accounts and app passwords to start from, the [`contract`]
+//! that every [`keeper::Store`] has to keep, and random [`histories`] of a keeper
+//! over one.
 //!
 //! **What it is not.** It is never part of the server: only `dev-dependencies`
 //! name it. It mocks nothing: the store in memory passes the suite that SQLite
@@ -15,6 +16,7 @@
 mod clock;
 pub mod contract;
 mod fixtures;
+pub mod histories;
 mod memory;
 mod postgres;
 mod seeded;

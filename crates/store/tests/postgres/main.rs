@@ -5,6 +5,7 @@
 mod contract;
 #[path = "../both/crash.rs"]
 mod crash;
+mod histories;
 mod lease;
 #[path = "../both/restored.rs"]
 mod restored;

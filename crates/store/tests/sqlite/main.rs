@@ -7,6 +7,7 @@ mod contract;
 mod crash;
 mod durable;
 mod folder;
+mod histories;
 #[path = "../both/restored.rs"]
 mod restored;
 mod tampering;
