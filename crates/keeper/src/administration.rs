@@ -193,6 +193,10 @@ impl Keeper {
             Standing::Active => (Event::AccountResumed, "active"),
             Standing::Suspended => (Event::AccountSuspended, "suspended"),
         };
+        // Sessions are not cut for what is so already.
+        if account.standing == standing {
+            return Err(AdminError::Already(account.login.clone(), word));
+        }
         let entry = mandate.entry(self.clock.now(), event);
         let id = account.id;
         let change = async move |store: Arc<dyn Store>| store.set_standing(id, standing, &entry).await;

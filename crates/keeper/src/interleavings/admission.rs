@@ -79,7 +79,8 @@ fn a_use_against_two_ends_at_once() {
         scene.keeper.end_sessions(&scene.mandate, None).await.unwrap();
         suspending.join().unwrap();
         scene.look_back(app.join().unwrap()).await;
-        scene.keeper.set_standing(&scene.account, &scene.mandate, Standing::Active).await.unwrap();
+        let (account, mandate) = scene.keeper.administer(0, &scene.account.login).await.unwrap();
+        scene.keeper.set_standing(&account, &mandate, Standing::Active).await.unwrap();
         assert!(matches!(scene.sign_in().await, SignIn::Admitted(..)), "a fence was left standing");
     });
     report.is_sound(&ANSWERS);

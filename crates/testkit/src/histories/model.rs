@@ -270,14 +270,13 @@ impl Model {
     }
 
     fn set_standing(&mut self, who: Who, suspended: bool) -> Answer {
-        // Also where nothing changes: the fence comes first.
-        self.end_sessions(who);
         let person = &mut self.people[who as usize];
         if person.is_suspended == suspended {
             return Answer::Already;
         }
         person.is_suspended = suspended;
         person.changes += 1;
+        self.end_sessions(who);
         self.record(1);
         Answer::Done
     }
