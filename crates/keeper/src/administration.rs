@@ -194,7 +194,8 @@ impl Keeper {
             Standing::Suspended => (Event::AccountSuspended, "suspended"),
         };
         // Sessions are not cut for what is so already.
-        if account.standing == standing {
+        let current = self.store.account(account.id).await?;
+        if current.is_none_or(|current| current.standing == standing) {
             return Err(AdminError::Already(account.login.clone(), word));
         }
         let entry = mandate.entry(self.clock.now(), event);
