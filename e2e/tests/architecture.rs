@@ -16,6 +16,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("postern", &["authority", "front", "gateway", "keeper", "portal", "store"]),
     ("testkit", &["authority", "keeper"]),
     ("e2e", &[]),
+    ("bench", &["authority", "e2e", "keeper", "store", "testkit"]),
     ("xtask", &["e2e"]),
 ];
 

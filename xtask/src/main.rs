@@ -1,6 +1,7 @@
 //! `cargo xtask demo` shows the whole job, `cargo xtask test` is all that CI
-//! needs. Both install what is missing.
+//! needs, `cargo xtask bench` measures. All install what is missing.
 
+mod bench;
 mod demo;
 mod packages;
 mod progress;
@@ -31,12 +32,24 @@ enum Task {
         #[arg(long)]
         full: bool,
     },
+    /// How fast and how small, beside nginx, haproxy, Dovecot and Radicale in the same run
+    Bench {
+        /// Which parts; none: all
+        parts: Vec<bench::Part>,
+        /// Fewer rounds, smaller stores
+        #[arg(long)]
+        quick: bool,
+        /// Credentials in the large store [default: 10000000, with --quick 1000000]
+        #[arg(long)]
+        credentials: Option<u64>,
+    },
 }
 
 fn main() -> ExitCode {
     let done = match Xtask::parse().task {
         Task::Demo { check } => demo::demo(check),
         Task::Test { full } => test::test(full),
+        Task::Bench { parts, quick, credentials } => bench::bench(&parts, quick, credentials),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

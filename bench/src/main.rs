@@ -1,0 +1,72 @@
+//! How fast and how small Postern is, beside its peers, in one run.
+//!
+//! `cargo xtask bench` builds and starts this. Every figure that is promised is a
+//! ratio between two things measured in turns, minutes apart at most: machines
+//! differ, and the same machine differs from hour to hour. The figures themselves
+//! stand beside the ratios, for orientation.
+
+mod cold;
+mod decision;
+mod disk;
+mod durable;
+mod filled_store;
+mod part;
+mod report;
+mod series;
+mod site;
+mod stopwatch;
+
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use part::Part;
+
+/// What a part, or a step of one, comes to. Whatever goes wrong is only ever shown.
+type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+#[derive(Parser)]
+#[command(name = "bench")]
+struct Bench {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Measure, and show a table
+    Run {
+        /// Which parts; none: all
+        parts: Vec<Part>,
+        #[command(flatten)]
+        extent: Extent,
+    },
+}
+
+/// How much is measured.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct Extent {
+    /// Fewer rounds, smaller stores
+    #[arg(long)]
+    quick: bool,
+    /// Credentials in the large store [default: 10000000, with --quick 1000000]
+    #[arg(long)]
+    credentials: Option<u64>,
+}
+
+impl Extent {
+    /// So many rounds, or as few as show a spread.
+    fn rounds(&self, full: usize) -> usize {
+        if self.quick { full.min(3) } else { full }
+    }
+
+    fn credentials(&self) -> u64 {
+        self.credentials.unwrap_or(if self.quick { 1_000_000 } else { 10_000_000 })
+    }
+}
+
+fn main() -> ExitCode {
+    match Bench::parse().command {
+        Command::Run { parts, extent } => part::run(&parts, &extent),
+    }
+}
