@@ -10,13 +10,16 @@ mod decision;
 mod disk;
 mod durable;
 mod filled_store;
+mod imap;
+mod machine;
 mod part;
 mod report;
 mod series;
+mod server;
 mod site;
 mod stopwatch;
 
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
 
@@ -41,6 +44,12 @@ enum Command {
         #[command(flatten)]
         extent: Extent,
     },
+    /// The server behind, for `run`
+    #[command(hide = true)]
+    ImapStub { port: u16 },
+    /// The floor that gateways are measured against, for `run`
+    #[command(hide = true)]
+    Pump { port: u16, upstream: u16, certificate: PathBuf, key: PathBuf },
 }
 
 /// How much is measured.
@@ -66,7 +75,16 @@ impl Extent {
 }
 
 fn main() -> ExitCode {
-    match Bench::parse().command {
-        Command::Run { parts, extent } => part::run(&parts, &extent),
+    let served = match Bench::parse().command {
+        Command::Run { parts, extent } => return part::run(&parts, &extent),
+        Command::ImapStub { port } => imap::stub::serve(port),
+        Command::Pump { port, upstream, certificate, key } => imap::pump::serve(port, upstream, &certificate, &key),
+    };
+    match served {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            report::tell(&why.to_string());
+            ExitCode::FAILURE
+        }
     }
 }

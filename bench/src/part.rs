@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::ValueEnum;
 
 use crate::{
-    Extent, Outcome, cold, decision, disk, durable,
+    Extent, Outcome, cold, decision, disk, durable, imap,
     report::{self, Line, tell},
 };
 
@@ -18,6 +18,12 @@ pub(crate) enum Part {
     Durable,
     /// Bytes on disk per credential
     Disk,
+    /// Sign-ins through the IMAP gateway, beside its peers
+    ImapLogins,
+    /// FETCH through the IMAP gateway, beside its peers
+    ImapFetch,
+    /// Memory per idle IMAP session, beside its peers
+    ImapIdle,
 }
 
 impl Part {
@@ -26,6 +32,9 @@ impl Part {
             Self::Decision => Ok([decision::measure(extent)?, cold::measure(extent)?].concat()),
             Self::Durable => durable::measure(extent),
             Self::Disk => disk::measure(extent),
+            Self::ImapLogins => imap::logins::measure(extent),
+            Self::ImapFetch => imap::fetch::measure(extent),
+            Self::ImapIdle => imap::idle::measure(extent),
         }
     }
 

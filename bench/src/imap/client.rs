@@ -1,0 +1,153 @@
+//! An IMAP client that does as little as it can: its work is not what is measured.
+
+use std::{net::Ipv4Addr, sync::Arc};
+
+use rustls::{
+    ClientConfig, DigitallySignedStruct, Error, SignatureScheme,
+    client::{
+        Resumption,
+        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    },
+    crypto::{CryptoProvider, aws_lc_rs},
+    pki_types::{CertificateDer, ServerName, UnixTime},
+    version::TLS13,
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpSocket, TcpStream},
+};
+use tokio_rustls::{TlsConnector, client::TlsStream};
+
+use crate::Outcome;
+
+/// One connection.
+pub(super) struct Client {
+    stream: TlsStream<TcpStream>,
+    /// Heard, and not yet looked at.
+    heard: Vec<u8>,
+}
+
+impl Client {
+    /// Connects. Sources differ, or the machine runs out of ports.
+    pub(super) async fn connect(port: u16, source: u8, tls: &TlsConnector) -> Outcome<Self> {
+        let socket = TcpSocket::new_v4()?;
+        socket.bind(([127, 0, 0, source], 0).into())?;
+        let stream = socket.connect((Ipv4Addr::LOCALHOST, port).into()).await?;
+        stream.set_nodelay(true)?;
+        let stream = tls.connect(ServerName::try_from("localhost")?, stream).await?;
+        Ok(Self { stream, heard: vec![] })
+    }
+
+    /// Connects and signs in.
+    pub(super) async fn signed_in(port: u16, source: u8, tls: &TlsConnector, who: &(String, String)) -> Outcome<Self> {
+        let mut client = Self::connect(port, source, tls).await?;
+        client.hear("* OK").await?;
+        client.say(&format!("a LOGIN {} {}\r\n", who.0, who.1)).await?;
+        client.hear("a OK").await?;
+        Ok(client)
+    }
+
+    pub(super) async fn say(&mut self, text: &str) -> Outcome<()> {
+        self.stream.write_all(text.as_bytes()).await?;
+        Ok(self.stream.flush().await?)
+    }
+
+    /// Reads to the line that begins like this. One with the same tag that begins
+    /// otherwise is a refusal.
+    pub(super) async fn hear(&mut self, begin: &str) -> Outcome<()> {
+        let tag = begin.split(' ').next().unwrap_or_default();
+        loop {
+            while let Some(end) = self.heard.iter().position(|&byte| byte == b'\n') {
+                let line = String::from_utf8_lossy(&self.heard[..end]).into_owned();
+                self.heard.drain(..=end);
+                if line.starts_with(begin) {
+                    return Ok(());
+                }
+                if tag != "*" && line.split(' ').next() == Some(tag) || line.starts_with("* BYE") {
+                    return Err(format!("expected {begin:?}, heard {line:?}").into());
+                }
+            }
+            let mut octets = [0; 1024];
+            match self.stream.read(&mut octets).await? {
+                0 => return Err(format!("expected {begin:?}, and the connection was closed").into()),
+                n => self.heard.extend_from_slice(&octets[..n]),
+            }
+        }
+    }
+
+    /// Reads up to these octets, which are the last ones to come; how many came.
+    pub(super) async fn swallow(&mut self, last: &[u8], room: &mut [u8]) -> Outcome<u64> {
+        let (mut swallowed, mut tail) = (0, vec![]);
+        while !tail.ends_with(last) {
+            let n = self.stream.read(room).await?;
+            if n == 0 {
+                return Err("the connection was closed".into());
+            }
+            swallowed += n as u64;
+            tail.extend_from_slice(&room[n.saturating_sub(last.len())..n]);
+            tail.drain(..tail.len().saturating_sub(last.len()));
+        }
+        Ok(swallowed)
+    }
+
+    /// Says goodbye and waits for the other side to close.
+    pub(super) async fn leave(mut self) -> Outcome<()> {
+        self.say("z LOGOUT\r\n").await?;
+        let mut octets = [0; 512];
+        // Some close without TLS's goodbye.
+        while self.stream.read(&mut octets).await.is_ok_and(|n| n > 0) {}
+        Ok(())
+    }
+}
+
+/// TLS 1.3, a whole handshake each time.
+pub(crate) fn tls() -> Outcome<TlsConnector> {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let mut config = ClientConfig::builder_with_provider(provider.clone())
+        .with_protocol_versions(&[&TLS13])?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(Anybody(provider)))
+        .with_no_client_auth();
+    config.resumption = Resumption::disabled();
+    Ok(Arc::new(config).into())
+}
+
+/// Believes everything: checking costs this side a processor that the server
+/// behind needs, and is not what is measured.
+#[derive(Debug)]
+struct Anybody(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for Anybody {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
