@@ -13,11 +13,13 @@ mod filled_store;
 mod imap;
 mod machine;
 mod part;
+mod radicale;
 mod report;
 mod series;
 mod server;
 mod site;
 mod stopwatch;
+mod tls;
 
 use std::{path::PathBuf, process::ExitCode};
 

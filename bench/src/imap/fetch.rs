@@ -1,12 +1,13 @@
 //! A mailbox fetched: megabytes for each second of processor time that the server
 //! took to carry them.
 
-use super::{Who, Yard, client, client::Client, stub};
+use super::{Who, Yard, client::Client, stub};
 use crate::{
     Extent, Outcome,
     report::{Goal, Line, Unit, tell},
     series::Series,
     stopwatch::Stopwatch,
+    tls,
 };
 
 /// Mailboxes in a round: a tick of the server's processor time is a hundredth of a second.
@@ -19,7 +20,7 @@ pub(crate) fn measure(extent: &Extent) -> Outcome<Vec<Line>> {
 }
 
 async fn in_turns(yard: &Yard, extent: &Extent) -> Outcome<Vec<Line>> {
-    let tls = client::tls()?;
+    let tls = tls::connector()?;
     let who = yard.people.first().ok_or("nobody can sign in")?;
     let mut measured = vec![];
     for peer in Who::ALL {

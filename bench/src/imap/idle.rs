@@ -7,12 +7,13 @@ use std::{sync::Arc, time::Duration};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio_rustls::TlsConnector;
 
-use super::{Peer, Who, Yard, client, client::Client};
+use super::{Peer, Who, Yard, client::Client};
 use crate::{
     Extent, Outcome,
     machine::descriptors,
     report::{Goal, Line, Unit, tell},
     series::Series,
+    tls,
 };
 
 /// As many as a listener of Postern takes.
@@ -33,7 +34,7 @@ async fn in_turns(yard: &Yard, extent: &Extent) -> Outcome<Vec<Line>> {
     if possible < SESSIONS {
         tell(&format!("imap-idle: {sessions} sessions, as many as descriptors may be open here"));
     }
-    let (tls, people) = (client::tls()?, Arc::new(yard.people.clone()));
+    let (tls, people) = (tls::connector()?, Arc::new(yard.people.clone()));
     let mut measured: Vec<_> = Who::ALL.into_iter().map(|who| (who, Series::default())).collect();
     for round in 1..=extent.rounds(3) {
         for (who, series) in &mut measured {

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
 
-use super::{Peer, Who, Yard, client, client::Client};
+use super::{Peer, Who, Yard, client::Client};
 use crate::{
     Extent, Outcome,
     report::{Goal, Line, Unit, tell},
     series::Series,
     stopwatch::Stopwatch,
+    tls,
 };
 
 /// Clients at once.
@@ -25,7 +26,7 @@ pub(crate) fn measure(extent: &Extent) -> Outcome<Vec<Line>> {
 
 async fn in_turns(yard: &Yard, extent: &Extent) -> Outcome<Vec<Line>> {
     let seconds = if extent.quick { 1.0 } else { 2.0 };
-    let (tls, people) = (client::tls()?, Arc::new(yard.people.clone()));
+    let (tls, people) = (tls::connector()?, Arc::new(yard.people.clone()));
     let peers = Who::ALL.map(|who| (who, who.start(yard)));
     let mut measured = vec![];
     for (who, peer) in peers {
