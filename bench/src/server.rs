@@ -36,9 +36,11 @@ impl Server {
         Ok(server)
     }
 
-    /// What it has logged.
+    /// The last that it has logged.
     pub(crate) fn said(&self) -> String {
-        fs::read_to_string(&self.log).unwrap_or_default()
+        let said = fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<&str> = said.lines().collect();
+        lines[lines.len().saturating_sub(10)..].join("\n")
     }
 
     fn has_ended(&mut self) -> bool {

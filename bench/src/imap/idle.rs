@@ -28,8 +28,8 @@ pub(crate) fn measure(extent: &Extent) -> Outcome<Vec<Line>> {
 }
 
 async fn in_turns(yard: &Yard, extent: &Extent) -> Outcome<Vec<Line>> {
-    // Each takes two descriptors of the server.
-    let possible = (descriptors().saturating_sub(200) / 2).min(SESSIONS);
+    // Each takes two descriptors of the server, and nginx asks itself about each.
+    let possible = (descriptors().saturating_sub(1_000) / 2).min(SESSIONS);
     let sessions = if extent.quick { possible.min(2_000) } else { possible };
     if possible < SESSIONS {
         tell(&format!("imap-idle: {sessions} sessions, as many as descriptors may be open here"));
