@@ -120,11 +120,14 @@ struct Process {
 }
 
 impl Process {
-    /// From `/proc/PID/stat` (proc(5)): what stands behind the name, which may hold
-    /// anything, begins with the third field.
     fn read(folder: &Path) -> Option<Self> {
         let pid = folder.file_name()?.to_str()?.parse().ok()?;
-        let stat = fs::read_to_string(folder.join("stat")).ok()?;
+        Self::parse(pid, &fs::read_to_string(folder.join("stat")).ok()?)
+    }
+
+    /// From `/proc/PID/stat` (proc(5)): what stands behind the name, which may hold
+    /// anything, begins with the third field.
+    fn parse(pid: u32, stat: &str) -> Option<Self> {
         let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
         let number = |field: usize| fields.get(field - 3)?.parse::<u64>().ok();
         Some(Self {
@@ -133,5 +136,17 @@ impl Process {
             ticks: (14..=17).filter_map(number).sum(),
             started: number(22)?,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_with_anything_in_it_moves_no_field() {
+        let stat = "42 (nginx: (worker) 7) S 41 1 1 0 -1 4194560 9 0 0 0 100 20 3 4 20 0 1 0 5555 0 0";
+        let process = Process::parse(42, stat).unwrap();
+        assert_eq!((process.pid, process.parent, process.ticks, process.started), (42, 41, 127, 5555));
     }
 }

@@ -99,7 +99,7 @@ fn nginx(yard: &Yard, port: u16) -> Outcome<Command> {
     let config = format!(
         "load_module /usr/lib/nginx/modules/ngx_mail_module.so;\n\
          worker_processes 1;\npid {here}/pid;\nerror_log /dev/stderr warn;\n{user}\
-         worker_rlimit_nofile {files};\nevents {{ worker_connections {files}; }}\n\
+         worker_rlimit_nofile {files};\nevents {{ worker_connections {connections}; }}\n\
          http {{\n access_log off;\n client_body_temp_path {here}/1;\n proxy_temp_path {here}/2;\n\
          fastcgi_temp_path {here}/3;\n uwsgi_temp_path {here}/4;\n scgi_temp_path {here}/5;\n\
          server {{\n listen 127.0.0.1:{asked};\n keepalive_requests 1000000;\n location / {{\n\
@@ -112,6 +112,8 @@ fn nginx(yard: &Yard, port: u16) -> Outcome<Command> {
         here = here.display(),
         user = if rustix::process::geteuid().is_root() { "user root;\n" } else { "" },
         files = descriptors().min(40_000),
+        // With fewer than a sixteenth left it cuts its own questions off.
+        connections = descriptors().min(40_000) * 2,
         upstream = yard.upstream,
         certificate = yard.certificate().display(),
         key = yard.key().display(),
