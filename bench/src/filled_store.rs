@@ -10,7 +10,7 @@ use authority::{AccountId, AppPasswordId, Letters, Secret};
 use hmac::{Hmac, KeyInit, Mac};
 use rusqlite::{Connection, params};
 use sha2::Sha256;
-use store::sqlite::Sqlite;
+use store::sqlite;
 use testkit::Seeded;
 
 use crate::{Outcome, report::tell, site};
@@ -34,7 +34,7 @@ pub(crate) fn secret(credential: u64) -> Secret {
 /// Fills the folder with so many credentials.
 pub(crate) fn fill(folder: &Path, credentials: u64) -> Outcome<()> {
     // Makes the tables.
-    drop(Sqlite::open(folder, site::audit_key())?);
+    drop(sqlite::open(folder, site::audit_key())?);
     let db = Connection::open(folder.join("postern.db"))?;
     // If this program dies the folder is worth nothing anyway.
     db.execute_batch(

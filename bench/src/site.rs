@@ -14,7 +14,7 @@ use authority::{
 };
 use keeper::{AddAccount, FreshMandate, HashCost, Keeper, Keys, ServerKey, SignIn, SignInAttempt, Site, SystemClock};
 use rand_core::UnwrapErr;
-use store::sqlite::Sqlite;
+use store::sqlite;
 use tempfile::TempDir;
 
 use crate::Outcome;
@@ -47,7 +47,7 @@ pub(crate) async fn open(folder: &Path) -> Outcome<Keeper> {
         rules: AppPasswordRules::default(),
         hash_cost: HashCost::default(),
     };
-    let store = Sqlite::open(folder, audit_key())?;
+    let store = sqlite::open(folder, audit_key())?;
     let keys = Keys::new(ServerKey::new(SERVER_KEY), audit_key());
     Ok(Keeper::new(site, Box::new(store), keys, Box::new(SystemClock), Box::new(UnwrapErr(getrandom::SysRng))).await?)
 }
