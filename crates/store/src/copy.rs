@@ -9,7 +9,7 @@ use crate::{
 
 /// In an order in which no row refers to one that is not there yet. Behind each
 /// column its kind: i a number, t a text, b octets.
-const TABLES: [(&str, &str); 13] = [
+const TABLES: [(&str, &str); 12] = [
     ("account", "no:i id:b standing:i primary_hash:t primary_by:i seed:b seed_by:i last_step:i created:i epoch:i"),
     ("login", "name:t account:i place:i"),
     ("recovery_code", "account:i digest:b"),
@@ -25,8 +25,7 @@ const TABLES: [(&str, &str); 13] = [
     ("stranger_refusal", "door:i reason:t source:b at:i count:i"),
     ("audit", "seq:i line:b seal:b"),
     ("newest", "one:i at:i"),
-    ("revocations", "one:i records:i"),
-    ("revocation_outbox", "seq:i record:b"),
+    ("revocations", "one:i records:i outbox:b"),
 ];
 
 /// Copies everything. Both sides are in a transaction, and `into` is empty.

@@ -4,7 +4,7 @@
 //! this file, and is brought up to it before anybody is admitted.
 //!
 //! In the order of a change: its transaction sets a copy of its records down in
-//! the database (`revocation_outbox`) and is committed; they are added to the
+//! the database (`outbox`) and is committed; they are added to the
 //! file, which is synced; the change is acknowledged. What a crash leaves in the
 //! outbox is added at the next start. So the file never knows of a change that
 //! the database it belongs to has not made.
@@ -182,16 +182,13 @@ impl Revocations {
         if records.is_empty() && recorded == self.in_database {
             return Ok(());
         }
-        db.execute("DELETE FROM revocation_outbox WHERE seq <= ?1", values![int(self.written)])?;
-        for (seq, record) in (recorded + 1..).zip(records) {
-            let bytes = self.encode(seq, record);
-            let sql = "INSERT INTO revocation_outbox (seq, record) VALUES (?1, ?2)";
-            db.execute(sql, values![int(seq), &bytes])?;
-            self.pending.push(bytes);
-        }
-        let sql = "INSERT INTO revocations (one, records) VALUES (1, ?1)
-            ON CONFLICT (one) DO UPDATE SET records = excluded.records";
-        db.execute(sql, values![int(recorded + records.len() as u64)]).map(drop)
+        let sealed = (recorded + 1..).zip(records).map(|(seq, record)| self.encode(seq, record)).collect();
+        self.pending = sealed;
+        // With what could not be added to the file so far, should the disk be full.
+        let outbox = [self.owed.concat(), self.pending.concat()].concat();
+        let sql = "INSERT INTO revocations (one, records, outbox) VALUES (1, ?1, ?2)
+            ON CONFLICT (one) DO UPDATE SET records = excluded.records, outbox = excluded.outbox";
+        db.execute(sql, values![int(recorded + records.len() as u64), &*outbox]).map(drop)
     }
 
     /// It was committed: its records go into the file before it is acknowledged.
@@ -235,14 +232,14 @@ impl Revocations {
 
     /// Takes what the file lacks from the outbox. False if it is not all there.
     fn owes<D: Db>(&mut self, db: &D, recorded: u64) -> Outcome<bool> {
-        let sql = "SELECT seq, record FROM revocation_outbox WHERE seq > ?1 ORDER BY seq";
-        let owed = db.query(sql, values![int(self.written)], |row| {
-            let row = Fields::of("revocation_outbox", row);
-            Ok((row.count(0)?, row.bytes(1)?))
+        let outbox = db.first("SELECT outbox FROM revocations", &[], |row| {
+            Ok(Fields::of("revocations", row).blob(0)?.as_chunks::<SIZE>().0.to_vec())
         })?;
-        let in_order = (self.written + 1..).zip(&owed).all(|(seq, (found, _))| seq == *found);
-        self.owed = owed.into_iter().map(|(_, bytes)| bytes).collect();
-        Ok(in_order && self.written + self.owed.len() as u64 == recorded)
+        let (mut outbox, lacks) = (outbox.unwrap_or_default(), recorded.saturating_sub(self.written));
+        let first = outbox.len().checked_sub(usize::try_from(lacks).unwrap_or(usize::MAX));
+        let is_whole = first.is_some();
+        self.owed = outbox.split_off(first.unwrap_or(outbox.len()));
+        Ok(is_whole)
     }
 
     fn begin_at(&mut self, base: u64) -> io::Result<()> {

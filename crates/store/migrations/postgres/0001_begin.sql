@@ -110,14 +110,10 @@ CREATE TABLE newest (
     at  BIGINT   NOT NULL
 );
 
--- How many records the file `revocations` beside the database has, with those
--- that are still here: see revocations.rs.
+-- How many records the file `revocations` beside the database has, and the last
+-- of them, should a crash have kept them from it: see revocations.rs. One row.
 CREATE TABLE revocations (
     one     SMALLINT PRIMARY KEY CHECK (one = 1),
-    records BIGINT NOT NULL
-);
-
-CREATE TABLE revocation_outbox (
-    seq    BIGINT PRIMARY KEY,
-    record BYTEA NOT NULL
+    records BIGINT NOT NULL,
+    outbox  BYTEA NOT NULL
 );

@@ -110,14 +110,10 @@ CREATE TABLE newest (
     at  INTEGER NOT NULL
 ) STRICT;
 
--- How many records the file `revocations` beside the database has, with those
--- that are still here: see revocations.rs.
+-- How many records the file `revocations` beside the database has, and the last
+-- of them, should a crash have kept them from it: see revocations.rs. One row.
 CREATE TABLE revocations (
     one     INTEGER PRIMARY KEY CHECK (one = 1),
-    records INTEGER NOT NULL
-) STRICT;
-
-CREATE TABLE revocation_outbox (
-    seq    INTEGER PRIMARY KEY,
-    record BLOB NOT NULL
+    records INTEGER NOT NULL,
+    outbox  BLOB NOT NULL
 ) STRICT;

@@ -27,7 +27,8 @@ pub(super) fn writing(path: &Path) -> Outcome<Connection> {
          PRAGMA foreign_keys = ON;
          PRAGMA temp_store = MEMORY;
          PRAGMA cache_size = -32768;
-         PRAGMA journal_size_limit = 67108864;",
+         PRAGMA journal_size_limit = 67108864;
+         PRAGMA wal_autocheckpoint = 8000;",
     )?;
     Ok(db)
 }
