@@ -147,6 +147,17 @@ impl Keeper {
         self.journal.write(&*self.store).await
     }
 
+    /// Whether anybody can be let in, and what happens can be recorded.
+    ///
+    /// # Errors
+    /// What is wrong with the store, and what to do.
+    pub async fn readiness(&self) -> Result<(), StoreError> {
+        self.is_at_work()?;
+        self.store.newest().await?;
+        // Nothing, in a transaction that writes.
+        self.store.record_uses(&[]).await
+    }
+
     /// What holds for the whole site.
     pub fn site(&self) -> &Site {
         &self.site

@@ -138,7 +138,7 @@ impl Keeper {
     }
 
     /// Fails where another server may be at work on the store.
-    fn is_at_work(&self) -> Result<(), StoreError> {
+    pub(crate) fn is_at_work(&self) -> Result<(), StoreError> {
         match self.store.tenure() {
             Tenure::Ours => Ok(()),
             Tenure::Unsure => Err(StoreError::Unavailable("it is not known whether this server still holds it".into())),

@@ -13,6 +13,7 @@ use portal::{DoorHelp, Portal, Settings};
 use crate::{
     config::{Config, Gateway, Service as Spoken},
     data::randomness,
+    monitor::Monitor,
     serve::ServeError,
 };
 
@@ -42,6 +43,10 @@ pub(crate) fn endpoints(config: &Config, keeper: &Arc<Keeper>, tls: &Tls) -> Res
             let endpoint = endpoint("drive", address, security.clone(), &drive.proxy_protocol_from);
             all.push((endpoint, service.clone()));
         }
+    }
+    for address in config.monitor.iter().flat_map(|monitor| &monitor.listen) {
+        let service: Arc<dyn Service> = Arc::new(Monitor(keeper.clone()));
+        all.push((endpoint("monitor", address, Security::None, &[]), service));
     }
     Ok(all)
 }

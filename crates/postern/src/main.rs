@@ -16,6 +16,7 @@ mod data;
 mod doctor;
 mod endpoints;
 mod init;
+mod monitor;
 mod serve;
 mod terminal;
 

@@ -9,6 +9,7 @@ mod command_line;
 mod faults;
 mod matrix;
 mod revocation;
+mod store_trouble;
 mod web_server;
 
 use e2e::{Dovecot, Postern, Radicale};

@@ -44,6 +44,7 @@ pub(crate) struct Config {
     #[serde(default)]
     pub(crate) gateway: Vec<Gateway>,
     pub(crate) drive: Option<Drive>,
+    pub(crate) monitor: Option<Monitor>,
 }
 
 /// A database server that keeps everything, in place of SQLite in `data`.
@@ -83,6 +84,14 @@ impl TlsFiles {
 /// A group that was made for it may read.
 fn is_exposed(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o007 != 0)
+}
+
+/// Where whoever watches over the site asks.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Monitor {
+    #[serde(deserialize_with = "addresses")]
+    pub(crate) listen: Vec<Address>,
 }
 
 /// Where people sign in.
@@ -319,6 +328,7 @@ impl Config {
         };
         self.portal.listen.iter_mut().for_each(socket);
         self.drive.iter_mut().flat_map(|drive| &mut drive.listen).for_each(socket);
+        self.monitor.iter_mut().flat_map(|monitor| &mut monitor.listen).for_each(socket);
         for gateway in &mut self.gateway {
             gateway.listen.iter_mut().chain(&mut gateway.listen_starttls).for_each(socket);
             if let Service::Imap { password, .. } = &mut gateway.service {
@@ -357,7 +367,8 @@ impl Config {
             gateway.listen.iter().chain(&gateway.listen_starttls).map(|address| (&*gateway.name, address))
         });
         let drive = self.drive.iter().flat_map(|drive| drive.listen.iter().map(|address| ("drive", address)));
-        portal.chain(gateways).chain(drive)
+        let monitor = self.monitor.iter().flat_map(|monitor| monitor.listen.iter().map(|address| ("monitor", address)));
+        portal.chain(gateways).chain(drive).chain(monitor)
     }
 }
 
