@@ -72,7 +72,7 @@ pub(crate) async fn admit(
         Security::StartTls(tls) => Some(tls.clone().within(handshake)),
         Security::None => None,
     };
-    Ok(Connection { stream, peer, local, tls, shutdown })
+    Ok(Connection { stream, peer, local, tls, shutdown, seat: place.seat() })
 }
 
 impl Rules {

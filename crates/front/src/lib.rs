@@ -29,7 +29,7 @@ mod tls;
 
 pub use address::{Address, AddressError};
 pub use certificate::{CertificateFacts, TlsError, describe};
-pub use limits::Limits;
+pub use limits::{Limits, Seat};
 pub use listener::BindError;
 pub use server::{Endpoint, Security, Server};
 pub use service::{Connection, Peer, Service};

@@ -1,18 +1,23 @@
 //! How many may come in, in all and from one address.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use tokio::sync::oneshot;
 
 /// What one endpoint bears.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Connections at once, in all.
+    /// Connections at once, in all. When there are as many, the one goes that has
+    /// waited longest without showing who it is: silence must not keep people out.
     pub total: usize,
     /// Connections at once from one client address. An IPv6 /64 counts as one:
     /// it is the least that a single customer gets.
@@ -59,6 +64,9 @@ pub(crate) struct Crowd {
 struct Count {
     total: usize,
     by_address: HashMap<IpAddr, usize>,
+    /// Who has not shown who they are, oldest first.
+    unsettled: BTreeMap<u64, oneshot::Sender<()>>,
+    came: u64,
 }
 
 /// One connection's place in the crowd; given up when dropped.
@@ -66,6 +74,36 @@ struct Count {
 pub(crate) struct Place {
     crowd: Arc<Crowd>,
     counted: Option<IpAddr>,
+    number: u64,
+}
+
+/// Resolves when the place is needed for somebody else.
+pub(crate) struct Evicted(oneshot::Receiver<()>);
+
+impl Evicted {
+    pub(crate) async fn wait(self) {
+        // Settled: nobody will ask for it any more.
+        if self.0.await.is_err() {
+            std::future::pending().await
+        }
+    }
+}
+
+/// A connection's way to say that it is somebody's.
+#[derive(Debug)]
+pub struct Seat {
+    crowd: Arc<Crowd>,
+    number: u64,
+    is_settled: AtomicBool,
+}
+
+impl Seat {
+    /// It has shown who it is: from now on it keeps its place until it ends.
+    pub fn settle(&self) {
+        if !self.is_settled.swap(true, Ordering::Relaxed) {
+            self.crowd.count().unsettled.remove(&self.number);
+        }
+    }
 }
 
 impl Crowd {
@@ -74,13 +112,19 @@ impl Crowd {
     }
 
     /// A place among all, before the client's address is known.
-    pub(crate) fn enter(self: &Arc<Self>) -> Result<Place, Full> {
+    pub(crate) fn enter(self: &Arc<Self>) -> Result<(Place, Evicted), Full> {
         let mut count = self.count();
         if count.total >= self.limits.total {
-            return Err(Full::Total);
+            let (_, evict) = count.unsettled.pop_first().ok_or(Full::Total)?;
+            // It gives its place back when it is dropped, in a moment.
+            let _ = evict.send(());
         }
         count.total += 1;
-        Ok(Place { crowd: Arc::clone(self), counted: None })
+        count.came += 1;
+        let (evict, evicted) = oneshot::channel();
+        let number = count.came;
+        count.unsettled.insert(number, evict);
+        Ok((Place { crowd: Arc::clone(self), counted: None, number }, Evicted(evicted)))
     }
 
     fn count(&self) -> MutexGuard<'_, Count> {
@@ -92,6 +136,10 @@ impl Crowd {
 impl Place {
     pub(crate) fn limits(&self) -> &Limits {
         &self.crowd.limits
+    }
+
+    pub(crate) fn seat(&self) -> Seat {
+        Seat { crowd: self.crowd.clone(), number: self.number, is_settled: AtomicBool::new(false) }
     }
 
     /// Counts the place against the client's address as well.
@@ -116,6 +164,7 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut count = self.crowd.count();
         count.total -= 1;
+        count.unsettled.remove(&self.number);
         if let Some(who) = self.counted
             && let Some(inside) = count.by_address.get_mut(&who)
         {
@@ -144,8 +193,9 @@ mod tests {
     }
 
     fn come(crowd: &Arc<Crowd>, from: &str) -> Result<Place, Full> {
-        let mut place = crowd.enter()?;
+        let (mut place, _) = crowd.enter()?;
         place.count_against(from.parse().unwrap())?;
+        place.seat().settle();
         Ok(place)
     }
 
@@ -179,7 +229,25 @@ mod tests {
         drop(first);
         let count = crowd.count();
         assert_eq!(count.total, 0);
-        assert!(count.by_address.is_empty());
+        assert!(count.by_address.is_empty() && count.unsettled.is_empty());
+    }
+
+    #[tokio::test]
+    async fn who_has_waited_longest_makes_room() {
+        let crowd = crowd(3, 100);
+        let settled = come(&crowd, "192.0.2.1").unwrap();
+        let [(oldest, evicted), (newer, spared)] = [crowd.enter().unwrap(), crowd.enter().unwrap()];
+        let (newest, _) = crowd.enter().unwrap();
+        evicted.wait().await;
+        drop(oldest);
+        newer.seat().settle();
+        newest.seat().settle();
+        // Nobody is left who could be asked to go.
+        assert_eq!(crowd.enter().err(), Some(Full::Total));
+        let waiting = tokio::time::timeout(Duration::from_millis(1), spared.wait());
+        assert!(waiting.await.is_err(), "one that has settled was told to go");
+        drop(settled);
+        crowd.enter().unwrap();
     }
 
     #[test]

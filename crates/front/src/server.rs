@@ -12,7 +12,7 @@ use tracing::{debug, error, info, warn};
 use crate::{
     Address, BindError, Limits, Service, Shutdown, Tls,
     admission::{Rules, admit},
-    limits::{Crowd, Place},
+    limits::{Crowd, Evicted, Place},
     listener::{Accepted, Listener},
 };
 
@@ -134,8 +134,8 @@ impl Entrance {
             };
             match accepted {
                 Ok(accepted) => match self.crowd.enter() {
-                    Ok(place) => {
-                        connections.spawn(self.connection(accepted, place, shutdown.clone()));
+                    Ok((place, evicted)) => {
+                        connections.spawn(self.connection(accepted, place, evicted, shutdown.clone()));
                     }
                     Err(_) if warnings.due() => warn!(
                         endpoint = %self.rules.name,
@@ -165,6 +165,7 @@ impl Entrance {
         &self,
         accepted: Accepted,
         mut place: Place,
+        evicted: Evicted,
         shutdown: Shutdown,
     ) -> impl Future<Output = ()> + Send + 'static {
         let (rules, service) = (Arc::clone(&self.rules), Arc::clone(&self.service));
@@ -183,8 +184,14 @@ impl Entrance {
                     () = shutdown.requested() => None,
                 }
             });
-            if let Some(connection) = arrived.await {
-                service.serve(connection).await;
+            let life = async {
+                if let Some(connection) = arrived.await {
+                    service.serve(connection).await;
+                }
+            };
+            tokio::select! {
+                () = life => {}
+                () = evicted.wait() => {}
             }
             drop(place);
         }

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use async_trait::async_trait;
 
-use crate::{Shutdown, Stream, Tls};
+use crate::{Seat, Shutdown, Stream, Tls};
 
 /// Whatever answers behind an endpoint: an IMAP door, the portal.
 #[async_trait]
@@ -28,6 +28,9 @@ pub struct Connection {
     pub tls: Option<Tls>,
     /// Tells when to say goodbye.
     pub shutdown: Shutdown,
+    /// To be [settled](Seat::settle) when it is known who this is: until then the
+    /// connection may have to make room for another.
+    pub seat: Seat,
 }
 
 /// Who is at the other end.

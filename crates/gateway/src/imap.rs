@@ -209,10 +209,14 @@ enum HandoverFailed {
 #[async_trait]
 impl Service for ImapDoor {
     async fn serve(&self, connection: Connection) {
-        let Connection { stream, peer, tls, shutdown, .. } = connection;
+        let Connection { stream, peer, tls, shutdown, seat, .. } = connection;
         // Boxed, so that the room the dialogue takes is not kept for the hours of an idle session.
         match Box::pin(self.until_admitted(stream, peer, tls, &shutdown)).await {
-            Ok(Some(standing)) => standing.run(&shutdown).await,
+            Ok(Some(standing)) => {
+                seat.settle();
+                drop(seat);
+                standing.run(&shutdown).await;
+            }
             Ok(None) => {}
             Err(error) => tracing::debug!(door = %self.door.name, %error, "the connection broke before a sign-in"),
         }

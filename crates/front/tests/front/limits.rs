@@ -30,8 +30,33 @@ async fn the_total_holds_for_exempt_addresses_too() {
     let mut inside = [site.connect().await, site.connect().await];
     for client in &mut inside {
         assert!(!client.line().await.is_empty());
+        assert_eq!(client.ask("hello").await, "hello");
     }
     assert!(is_closed(&mut site.connect_raw().await).await);
+    assert_eq!(inside[0].ask("still here").await, "still here");
+}
+
+#[tokio::test]
+async fn five_hundred_who_say_nothing_keep_nobody_out() {
+    let count = if std::env::var_os("POSTERN_FULL").is_some() { 10_000 } else { 500 };
+    let site = limited(Limits { total: 100, ..Limits::default() });
+    let mut inside = site.connect().await;
+    inside.line().await;
+    assert_eq!(inside.ask("hello").await, "hello");
+    let mut silent = std::collections::VecDeque::new();
+    for n in 0..count {
+        silent.push_back(site.connect_raw().await);
+        // As many descriptors as a machine allows are not to be had.
+        if silent.len() > 400 {
+            silent.pop_front();
+        }
+        if n % 100 == 99 {
+            let mut honest = site.connect().await;
+            assert!(!honest.line().await.is_empty(), "after {n} who say nothing");
+            assert_eq!(honest.ask("hello").await, "hello");
+        }
+    }
+    assert_eq!(inside.ask("still here").await, "still here");
 }
 
 #[tokio::test]

@@ -35,7 +35,7 @@ pub(crate) struct Talk;
 #[async_trait]
 impl Service for Talk {
     async fn serve(&self, connection: Connection) {
-        let Connection { stream, peer, local, tls, shutdown } = connection;
+        let Connection { stream, peer, local, tls, shutdown, seat } = connection;
         let introduction = |stream: &Stream| {
             let local = local.map_or("none".to_owned(), |local| local.to_string());
             let (encrypted, offered) = (stream.is_encrypted(), tls.is_some());
@@ -56,6 +56,8 @@ impl Service for Talk {
                     return;
                 }
             }
+            // Whoever speaks is somebody.
+            seat.settle();
             match text.as_str() {
                 "STARTTLS\n" => {
                     // The client waits for this: sent at once, its hello could be read as a line.

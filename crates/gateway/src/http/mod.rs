@@ -16,7 +16,7 @@ use std::{convert::Infallible, pin::pin, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use authority::{Door, Grant, Secret};
-use front::{Connection, Peer, Service};
+use front::{Connection, Peer, Seat, Service};
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header, request::Parts};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -66,6 +66,7 @@ struct Caller {
 
 /// What the requests of a connection share.
 struct Shared {
+    seat: Seat,
     caller: Caller,
     seen: Seen,
     turn: Turn,
@@ -114,12 +115,13 @@ impl HttpDoor {
 
     /// The path of every request, top to bottom.
     async fn answer(&self, request: Request<Incoming>, connection: &Shared) -> Response<Body> {
-        let Shared { caller, seen, turn } = connection;
+        let Shared { seat, caller, seen, turn } = connection;
         turn.comes().await;
         let (mut parts, body) = request.into_parts();
         let mut answer = match self.admit(&mut parts, seen.next(), *caller).await {
             Err(refused) => refused,
             Ok((grant, session)) => {
+                seat.settle();
                 let session = Arc::new(session);
                 turn.take(session.clone());
                 let answer = self.fetch(Request::from_parts(parts, body), *caller, &grant, session).await;
@@ -232,10 +234,10 @@ fn last(mut answer: Response<Body>) -> Response<Body> {
 #[async_trait]
 impl Service for HttpDoor {
     async fn serve(&self, connection: Connection) {
-        let Connection { stream, peer, shutdown, .. } = connection;
+        let Connection { stream, peer, shutdown, seat, .. } = connection;
         let caller = Caller { peer, encrypted: stream.is_encrypted() };
         let holder = Holder::default();
-        let shared = Shared { caller, seen: Seen::default(), turn: Turn::new(holder.clone()) };
+        let shared = Shared { seat, caller, seen: Seen::default(), turn: Turn::new(holder.clone()) };
         let io = Watched::new(Fenced::new(stream, holder), Follower::new(shared.seen.clone()), shared.turn.clone());
         let answering = service_fn(async |request| Ok::<_, Infallible>(self.answer(request, &shared).await));
         let mut serving = pin!(
