@@ -5,6 +5,8 @@
 mod contract;
 #[path = "../both/crash.rs"]
 mod crash;
+#[path = "../both/flood.rs"]
+mod flood;
 mod histories;
 mod lease;
 #[path = "../both/restored.rs"]
@@ -101,6 +103,12 @@ impl Site {
         Postgres::shared().sql("postgres", &cut);
         Postgres::shared().sql("postgres", &format!("CREATE DATABASE {copy} TEMPLATE {}", self.name()));
         copy
+    }
+
+    /// Octets that the database takes.
+    fn size(&self) -> u64 {
+        let sql = format!("SELECT pg_database_size('{}')", self.name());
+        Postgres::shared().sql("postgres", &sql).parse().unwrap()
     }
 
     fn restore(self, copy: String) -> Self {

@@ -6,6 +6,8 @@ mod contract;
 #[path = "../both/crash.rs"]
 mod crash;
 mod durable;
+#[path = "../both/flood.rs"]
+mod flood;
 mod folder;
 mod histories;
 #[path = "../both/restored.rs"]
@@ -82,6 +84,15 @@ impl Site {
             .execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")
             .unwrap();
         fs::read(self.folder().join("postern.db")).unwrap()
+    }
+
+    /// Octets that the database takes.
+    fn size(&self) -> u64 {
+        rusqlite::Connection::open(self.folder.join("postern.db"))
+            .unwrap()
+            .execute_batch("PRAGMA wal_checkpoint(PASSIVE)")
+            .unwrap();
+        self.folder.join("postern.db").metadata().unwrap().len()
     }
 
     fn restore(self, copy: Vec<u8>) -> Self {
