@@ -12,7 +12,9 @@ use authority::{
     AppName, AppPasswordRequest, AppPasswordRules, AuditKey, Cutoff, Domain, Door, Label, LockMode, Login, Networks,
     Protocol, Secret,
 };
-use keeper::{AddAccount, FreshMandate, HashCost, Keeper, Keys, ServerKey, SignIn, SignInAttempt, Site, SystemClock};
+use keeper::{
+    AddAccount, FreshMandate, HashCost, Keeper, Keys, ServerKey, SignIn, SignInAttempt, Site, Store, SystemClock,
+};
 use rand_core::UnwrapErr;
 use store::sqlite;
 use tempfile::TempDir;
@@ -40,6 +42,11 @@ pub(crate) fn audit_key() -> AuditKey {
 
 /// Opens the keeper over what is in the folder: its cache is empty.
 pub(crate) async fn open(folder: &Path) -> Outcome<Keeper> {
+    open_over(Box::new(sqlite::open(folder, audit_key())?)).await
+}
+
+/// Opens the keeper over this store.
+pub(crate) async fn open_over(store: Box<dyn Store>) -> Outcome<Keeper> {
     let site = Site {
         domain: Domain::parse("example.org")?,
         issuer: "Example".into(),
@@ -47,9 +54,8 @@ pub(crate) async fn open(folder: &Path) -> Outcome<Keeper> {
         rules: AppPasswordRules::default(),
         hash_cost: HashCost::default(),
     };
-    let store = sqlite::open(folder, audit_key())?;
     let keys = Keys::new(ServerKey::new(SERVER_KEY), audit_key());
-    Ok(Keeper::new(site, Box::new(store), keys, Box::new(SystemClock), Box::new(UnwrapErr(getrandom::SysRng))).await?)
+    Ok(Keeper::new(site, store, keys, Box::new(SystemClock), Box::new(UnwrapErr(getrandom::SysRng))).await?)
 }
 
 /// The login of an account.

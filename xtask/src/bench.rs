@@ -33,7 +33,8 @@ impl Part {
     /// The Debian packages that it is measured beside.
     fn peers(self) -> &'static [&'static str] {
         match self {
-            Self::Decision | Self::Durable | Self::Disk => &[],
+            Self::Decision | Self::Durable => &[],
+            Self::Disk => &["postgresql"],
             Self::ImapLogins | Self::ImapFetch | Self::ImapIdle => {
                 &["dovecot-imapd", "haproxy", "libnginx-mod-mail", "nginx-light"]
             }
