@@ -18,6 +18,7 @@ use std::{
     fs::Permissions,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use keeper::Store;
@@ -34,10 +35,22 @@ fn folder() -> TempDir {
     tempfile::Builder::new().permissions(Permissions::from_mode(0o700)).tempdir().unwrap()
 }
 
+/// The lock of a folder that was just let go. A process that another test is
+/// starting has it for the moment between its fork and its exec.
+fn lock(folder: &Path) -> sqlite::Locked {
+    for _ in 0..1_000 {
+        match sqlite::lock(folder) {
+            Err(sqlite::OpenError::InUse { .. }) => std::thread::park_timeout(Duration::from_millis(2)),
+            locked => return locked.unwrap(),
+        }
+    }
+    sqlite::lock(folder).unwrap()
+}
+
 /// Run number `run`, in this folder.
 async fn lease(url: &str, folder: &impl AsRef<Path>, run: u8) -> Result<Leased, OpenError> {
     let server = Server::new(url, None, None).unwrap();
-    postgres::lease(server, sqlite::lock(folder.as_ref()).unwrap(), [run; 16]).await
+    postgres::lease(server, lock(folder.as_ref()), [run; 16]).await
 }
 
 async fn open(url: &str, folder: &TempDir, run: u8) -> impl Store + std::fmt::Debug + use<> {

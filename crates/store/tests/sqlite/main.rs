@@ -18,6 +18,7 @@ use std::{
     fs::{self, Permissions},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use keeper::Store;
@@ -30,7 +31,19 @@ fn folder() -> TempDir {
 }
 
 fn open(folder: &TempDir) -> impl Store + std::fmt::Debug + use<> {
-    sqlite::open(folder.path(), testkit::contract::key()).unwrap()
+    sqlite::open_locked(lock(folder.path()), testkit::contract::key(), IfLost::Refuse).unwrap()
+}
+
+/// The lock of a folder that was just let go. A process that another test is
+/// starting has it for the moment between its fork and its exec.
+fn lock(folder: &Path) -> sqlite::Locked {
+    for _ in 0..1_000 {
+        match sqlite::lock(folder) {
+            Err(sqlite::OpenError::InUse { .. }) => std::thread::park_timeout(Duration::from_millis(2)),
+            locked => return locked.unwrap(),
+        }
+    }
+    sqlite::lock(folder).unwrap()
 }
 
 /// The database as somebody else would open it.
@@ -69,7 +82,7 @@ impl Site {
     }
 
     async fn open_if_lost(&self, _run: u8, if_lost: IfLost) -> Box<dyn Store> {
-        let locked = sqlite::lock(self.folder()).unwrap();
+        let locked = lock(self.folder());
         Box::new(sqlite::open_locked(locked, testkit::contract::key(), if_lost).unwrap())
     }
 
