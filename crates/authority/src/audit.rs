@@ -90,6 +90,15 @@ pub enum Event {
     AllAccountsSuspended {
         accounts: u64,
     },
+    /// What stands on the old one is good until then.
+    ServerKeyRotated {
+        old_key_until: Timestamp,
+    },
+    /// Others may know it: nothing stands on it any more.
+    ServerKeyCompromised,
+    /// The account's part of that: its codes are void, its second factor is to be
+    /// set up anew; its app passwords have lines of their own behind this one.
+    SecretsVoided,
 }
 
 /// Who chose the factors of a new account.

@@ -10,7 +10,7 @@ use authority::{
 };
 
 use crate::{
-    Added, Digest, FreshMandate, Keeper, Mandate, NewAccount, SetUpOffer, Store, StoreError, hashing::Busy,
+    Added, Digest, FreshMandate, Keeper, Keys, Mandate, NewAccount, SetUpOffer, Store, StoreError, hashing::Busy,
     live_session::Around,
 };
 
@@ -143,16 +143,17 @@ impl Keeper {
             Some(secret) => Some(Primary { hash: self.hash(secret).await?, chosen_by: ChosenBy::Administrator }),
             None => None,
         };
+        let keys = self.keys.in_use();
         let seed = totp.then(|| self.draw(Seed::random));
         let second_factor = seed.as_ref().map(|seed| SecondFactor {
-            seed: self.draw(|rng| self.keys.seal(id, seed, rng)),
+            seed: self.draw(|rng| keys.current.seal(id, seed, rng)),
             last_step: 0,
             chosen_by: ChosenBy::Administrator,
         });
-        let (recovery_codes, recovery) = if totp { self.recovery_codes(id) } else { Default::default() };
+        let (recovery_codes, recovery) = if totp { self.recovery_codes(&keys, id) } else { Default::default() };
         let (factors, set_up) = match primary {
             Some(_) => (FactorsBy::Administrator, None),
-            None => (FactorsBy::Owner, Some(self.set_up_code(id))),
+            None => (FactorsBy::Owner, Some(self.set_up_code(&keys, id))),
         };
         let (set_up, offer) = set_up.unzip();
         let account = Account {
@@ -207,10 +208,14 @@ impl Keeper {
 
     /// Takes all factors away, revokes all app passwords, and offers a new set-up.
     pub async fn reset(&self, account: &Account, mandate: &FreshMandate) -> Result<SetUpCode, AdminError> {
-        let (code, offer) = self.set_up_code(account.id);
+        let keys = self.keys.in_use();
+        let (code, offer) = self.set_up_code(&keys, account.id);
         let entry = mandate.entry(self.clock.now(), Event::AccountReset);
         let id = account.id;
-        let reset = async move |store: Arc<dyn Store>| store.reset(id, &offer, &entry).await;
+        let reset = async move |store: Arc<dyn Store>| {
+            let _in_hand = keys;
+            store.reset(id, &offer, &entry).await
+        };
         let (revoked, _) = self.end(account, Around::Account, reset).await?;
         revoked.ok_or_else(|| AdminError::NoAccount(account.login.clone()))?;
         self.primary_guesses.forget(account.id);
@@ -234,7 +239,8 @@ impl Keeper {
 
     /// Walks the whole chain.
     pub async fn verify_audit(&self) -> Result<AuditVerdict, StoreError> {
-        let mut verifier = Verifier::new(self.keys.audit());
+        let keys = self.keys.in_use();
+        let mut verifier = Verifier::new(keys.audit());
         loop {
             let (lines, head) = verifier.head();
             let page = self.store.audit(lines, 1000).await?;
@@ -249,10 +255,10 @@ impl Keeper {
         }
     }
 
-    fn set_up_code(&self, account: AccountId) -> (SetUpCode, SetUpOffer) {
+    fn set_up_code(&self, keys: &Keys, account: AccountId) -> (SetUpCode, SetUpOffer) {
         let code = self.draw(RecoveryCode::random);
         let expires = self.clock.now().plus(SET_UP);
-        let digest: Digest = self.keys.set_up_code(account, &code);
+        let digest: Digest = keys.current.set_up_code(account, &code);
         (SetUpCode { code: code.grouped(), expires }, SetUpOffer { digest, expires })
     }
 }

@@ -54,7 +54,8 @@ impl Keeper {
         let (id, letters) = self.draw(|rng| (AppPasswordId::random(rng), Letters::random(rng)));
         let rules = self.site.rules;
         let password = app_password::issue(&account, request, rules, id, self.clock.now())?;
-        let digest = self.keys.app_password(account.id, &letters);
+        let keys = self.keys.in_use();
+        let digest = keys.current.app_password(account.id, &letters);
         let entry = mandate.entry(
             password.created,
             Event::AppPasswordIssued {

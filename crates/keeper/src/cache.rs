@@ -77,6 +77,13 @@ impl Cache {
         Ok(Some(password))
     }
 
+    /// Call when digests are made under another key.
+    pub(crate) fn forget_all(&self) {
+        let _keeping = self.keeping.lock().unwrap_or_else(PoisonError::into_inner);
+        self.changes.fetch_add(1, Ordering::Release);
+        self.logins.clear();
+    }
+
     /// Call after each change of the account or its passwords is committed and
     /// before it is acknowledged.
     pub(crate) fn forget(&self, account: &Account) {

@@ -10,7 +10,8 @@ use authority::{
 use tokio::time::Instant;
 
 use crate::{
-    Denied, Digest, Factors, FreshMandate, Keeper, Mandate, Owner, Pending, Store, live_session::Around, owner::held,
+    Denied, Digest, Factors, FreshMandate, Keeper, Keys, Mandate, Owner, Pending, Store, live_session::Around,
+    owner::held,
 };
 
 /// Came with a set-up code: may choose all factors, once.
@@ -54,14 +55,18 @@ impl Keeper {
         code: &str,
     ) -> Result<(Owner, Vec<Secret>), Denied> {
         let account = self.pending_account(pending).await?;
-        let second_factor = self.second_factor(account.id, proposal, code)?;
-        let (codes, digests) = self.recovery_codes(account.id);
+        let keys = self.keys.in_use();
+        let second_factor = self.second_factor(&keys, account.id, proposal, code)?;
+        let (codes, digests) = self.recovery_codes(&keys, account.id);
         let mandate = Mandate { account: account.id, actor: Actor::Owner { from: pending.from } };
         let entry = mandate.entry(self.clock.now(), Event::SecondFactorEnrolled);
         // From now on the cutoff applies to this account: what its primary
         // password has opened at a door while observing is over.
         let id = account.id;
-        let enrol = async move |store: Arc<dyn Store>| store.enrol(id, &second_factor, &digests, &entry).await;
+        let enrol = async move |store: Arc<dyn Store>| {
+            let _in_hand = keys;
+            store.enrol(id, &second_factor, &digests, &entry).await
+        };
         let (enrolled, _) = self.end(&account, Around::Account, enrol).await?;
         if enrolled { Ok((self.next_owner(&account, pending.from), codes)) } else { Err(Denied::Over) }
     }
@@ -86,8 +91,9 @@ impl Keeper {
         if mandate.account != account.id {
             return Err(Denied::Over);
         }
-        let second_factor = self.second_factor(account.id, proposal, code)?;
-        let (codes, digests) = self.recovery_codes(account.id);
+        let keys = self.keys.in_use();
+        let second_factor = self.second_factor(&keys, account.id, proposal, code)?;
+        let (codes, digests) = self.recovery_codes(&keys, account.id);
         let entry = mandate.entry(self.clock.now(), Event::SecondFactorReplaced);
         // No fence: what is admitted at the doors does not stand on which one it is.
         match self.store.replace_second_factor(account.id, account.epoch, &second_factor, &digests, &entry).await? {
@@ -107,15 +113,22 @@ impl Keeper {
         let login = Login::from_client(login, &self.site.domain).map_err(|_| Denied::Refused)?;
         let code = RecoveryCode::parse(code).ok_or(Denied::Refused)?;
         let account = self.store.account_by_login(&login).await?;
-        let id = account.as_ref().map_or_else(|| self.keys.nobody(&login), |account| account.id);
+        let keys = self.keys.in_use();
+        let id = account.as_ref().map_or_else(|| keys.current.nobody(&login), |account| account.id);
         let now = self.clock.now();
-        let tag = self.keys.guess(id, code.grouped().expose());
+        let tag = keys.current.guess(id, code.grouped().expose());
         let guess = self.code_guesses.ask(id, from, tag, now).map_err(held)?;
-        let digest = self.keys.set_up_code(id, &code);
-        if !self.store.set_up_is_open(id, &digest, now).await? {
+        let mut open = None;
+        for digest in keys.good(now).map(|key| key.set_up_code(id, &code)) {
+            if self.store.set_up_is_open(id, &digest, now).await? {
+                open = Some(digest);
+                break;
+            }
+        }
+        let Some(digest) = open else {
             guess.failed(now);
             return Err(Denied::Refused);
-        }
+        };
         guess.succeeded();
         let account = account.filter(|account| account.standing == Standing::Active).ok_or(Denied::Refused)?;
         Ok(SettingUp { account, digest, from })
@@ -136,16 +149,20 @@ impl Keeper {
     ) -> Result<(Owner, Vec<Secret>), Denied> {
         let account = &setting_up.account;
         primary::check(new_primary, &account.login)?;
-        let second_factor = self.second_factor(account.id, proposal, code)?;
         let primary = Primary { hash: self.hash(new_primary).await?, chosen_by: ChosenBy::Owner };
-        let (codes, recovery) = self.recovery_codes(account.id);
+        let keys = self.keys.in_use();
+        let second_factor = self.second_factor(&keys, account.id, proposal, code)?;
+        let (codes, recovery) = self.recovery_codes(&keys, account.id);
         let factors = Factors { primary, second_factor, recovery };
         let mandate = Mandate { account: account.id, actor: Actor::Owner { from: setting_up.from } };
         let entry = mandate.entry(self.clock.now(), Event::AccountSetUp);
         // What was wrong may be the right one from now on.
         self.primary_guesses.forget(account.id);
         let (id, digest) = (account.id, setting_up.digest);
-        let set_up = async move |store: Arc<dyn Store>| store.set_up(id, &digest, &factors, &entry).await;
+        let set_up = async move |store: Arc<dyn Store>| {
+            let _in_hand = keys;
+            store.set_up(id, &digest, &factors, &entry).await
+        };
         let (done, _) = self.end(account, Around::Account, set_up).await?;
         if done { Ok((self.next_owner(account, setting_up.from), codes)) } else { Err(Denied::Over) }
     }
@@ -155,15 +172,21 @@ impl Keeper {
         Proposal { uri: seed.uri(login, &self.site.issuer), typed: seed.typed(), seed }
     }
 
-    fn second_factor(&self, account: AccountId, proposal: &Proposal, code: &str) -> Result<SecondFactor, Denied> {
+    fn second_factor(
+        &self,
+        keys: &Keys,
+        account: AccountId,
+        proposal: &Proposal,
+        code: &str,
+    ) -> Result<SecondFactor, Denied> {
         let step = proposal.seed.step_of(code, self.clock.now(), 0).ok_or(Denied::Refused)?;
-        let seed = self.draw(|rng| self.keys.seal(account, &proposal.seed, rng));
+        let seed = self.draw(|rng| keys.current.seal(account, &proposal.seed, rng));
         Ok(SecondFactor { seed, last_step: step, chosen_by: ChosenBy::Owner })
     }
 
-    pub(crate) fn recovery_codes(&self, account: AccountId) -> (Vec<Secret>, Vec<Digest>) {
+    pub(crate) fn recovery_codes(&self, keys: &Keys, account: AccountId) -> (Vec<Secret>, Vec<Digest>) {
         let codes = self.draw(|rng| (0..RECOVERY_CODES).map(|_| RecoveryCode::random(rng)).collect::<Vec<_>>());
-        codes.iter().map(|code| (code.grouped(), self.keys.recovery_code(account, code))).unzip()
+        codes.iter().map(|code| (code.grouped(), keys.current.recovery_code(account, code))).unzip()
     }
 
     /// The owner once this change of factors is made: the epoch has moved on by

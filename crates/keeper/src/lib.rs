@@ -34,6 +34,7 @@ mod journal;
 mod keys;
 mod live_session;
 pub mod owner;
+mod rotation;
 mod sign_in;
 mod store;
 mod sync;
@@ -45,19 +46,26 @@ use std::{
 
 use authority::{AccountId, AppPasswordRules, Cutoff, Domain};
 use rand_core::{CryptoRng, Rng};
+use tokio::time::Instant;
 
 pub use administration::{AccountAdded, AddAccount, AdminError, AuditVerdict, SetUpCode};
 pub use app_passwords::{IssueError, IssuedSecret, Overview};
 pub use clock::{Clock, SystemClock};
 pub use enrolment::{Proposal, SettingUp};
 pub use hashing::HashCost;
-pub use keys::{CannotUnseal, Keys, ServerKey};
+pub use keys::{CannotUnseal, KeyFolder, Keys, Retiring, ServerKey};
 pub use live_session::{Fenced, Holder, LiveSession, SessionId, SessionInfo};
 pub use owner::{Denied, FreshMandate, Mandate, Owner, Pending};
+pub use rotation::{KeysHeld, Rotated, RotationError, Voided};
 pub use sign_in::{DEADLINE, JITTER, SignIn, SignInAttempt, TurnedAway};
 pub use store::{
-    Added, Digest, Factors, Issued, Listed, NewAccount, Refused, SetUpOffer, Spent, Store, StoreError, Stored, Tenure,
+    Added, Digest, Factors, Issued, Listed, NewAccount, Refused, Resealed, SetUpOffer, Spent, Store, StoreError,
+    Stored, Tenure,
 };
+
+/// What house-keeping could not do is tried again after this time, where it is
+/// not done every second.
+const RETRY: Duration = Duration::from_secs(3600);
 
 /// What holds for the whole site.
 #[derive(Clone, Debug)]
@@ -78,7 +86,9 @@ pub struct Site {
 pub struct Keeper {
     site: Site,
     store: Arc<dyn Store>,
-    keys: Keys,
+    keys: rotation::InUse,
+    /// Where they lie. Held while they change, or must not.
+    key_folder: tokio::sync::Mutex<Option<Box<dyn KeyFolder>>>,
     clock: clock::Ratchet,
     random: Mutex<Box<dyn CryptoRng + Send>>,
     cache: Arc<cache::Cache>,
@@ -100,7 +110,7 @@ impl Keeper {
     pub async fn new(
         site: Site,
         store: Box<dyn Store>,
-        keys: Keys,
+        mut keys: Keys,
         clock: Box<dyn Clock>,
         random: Box<dyn CryptoRng + Send>,
     ) -> Result<Self, StoreError> {
@@ -110,7 +120,8 @@ impl Keeper {
             hashing: hashing::Hashing::new(site.hash_cost, cores),
             site,
             store: store.into(),
-            keys,
+            key_folder: tokio::sync::Mutex::new(keys.folder.take()),
+            keys: rotation::InUse::new(keys),
             clock: clock::Ratchet::new(clock, floor),
             random: Mutex::new(random),
             cache: Arc::new(cache::Cache::new()),
@@ -122,11 +133,12 @@ impl Keeper {
     }
 
     /// Once a second, for as long as it is polled: ends the sessions of passwords
-    /// that have expired, and writes the journal. Returns when another server
+    /// that have expired, wipes a server key that has retired, and writes the journal. Returns when another server
     /// has taken the store over.
     pub async fn keep_house(&self) {
         let mut every = tokio::time::interval(Duration::from_secs(1));
         every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut retry = Instant::now();
         loop {
             every.tick().await;
             self.registry.end_over(self.clock.now());
@@ -135,6 +147,12 @@ impl Keeper {
                 // Somebody else may be revoking what these stand on.
                 Tenure::Unsure => self.registry.end_all(),
                 Tenure::Lost => return self.registry.end_all(),
+            }
+            if self.keys.in_use().is_over(self.clock.now()) && Instant::now() >= retry {
+                retry = Instant::now() + RETRY;
+                if let Err(error) = self.tend_keys().await {
+                    tracing::warn!(%error, "the old server key could not be wiped yet; trying again in an hour");
+                }
             }
             if let Err(error) = self.write_journal().await {
                 tracing::warn!(%error, "uses and refusals could not be recorded yet; trying again");

@@ -245,7 +245,8 @@ impl Keeper {
 
     /// New recovery codes; the old ones are void. Shown once.
     pub async fn renew_recovery_codes(&self, mandate: &FreshMandate) -> Result<Vec<Secret>, Denied> {
-        let (codes, digests) = self.recovery_codes(mandate.account);
+        let keys = self.keys.in_use();
+        let (codes, digests) = self.recovery_codes(&keys, mandate.account);
         let entry = mandate.entry(self.clock.now(), Event::RecoveryCodesRenewed);
         match self.store.renew_recovery_codes(mandate.account, &digests, &entry).await? {
             true => Ok(codes),
@@ -278,25 +279,28 @@ impl Keeper {
         // A code that was wrong a minute ago may be right now: it is remembered
         // as wrong for its time only.
         let step = now.as_secs() / 30;
-        let tag = self.keys.guess(account.id, &format!("{} at {step}", code.trim()));
+        let keys = self.keys.in_use();
+        let tag = keys.current.guess(account.id, &format!("{} at {step}", code.trim()));
         let guess = self.code_guesses.ask(account.id, from, tag, now).map_err(held)?;
         let mandate = Mandate { account: account.id, actor: Actor::Owner { from } };
-        let seed = self.keys.unseal(account.id, &factor.seed)?;
-        let (spent, event) = if let Some(step) = seed.step_of(code, now, factor.last_step) {
-            (Spent::Step(step), event)
+        let seed = keys.unseal(account.id, &factor.seed)?;
+        let (candidates, event) = if let Some(step) = seed.step_of(code, now, factor.last_step) {
+            (vec![Spent::Step(step)], event)
         } else if let Some(code) = RecoveryCode::parse(code) {
-            (Spent::RecoveryCode(self.keys.recovery_code(account.id, &code)), Event::RecoveryCodeUsed)
+            let digests = keys.good(now).map(|key| Spent::RecoveryCode(key.recovery_code(account.id, &code)));
+            (digests.collect(), Event::RecoveryCodeUsed)
         } else {
-            guess.failed(now);
-            return Err(Denied::Refused);
+            (vec![], event)
         };
-        if self.store.spend(account.id, spent, &mandate.entry(now, event)).await? {
-            guess.succeeded();
-            Ok(())
-        } else {
-            guess.failed(now);
-            Err(Denied::Refused)
+        let entry = mandate.entry(now, event);
+        for spent in candidates {
+            if self.store.spend(account.id, spent, &entry).await? {
+                guess.succeeded();
+                return Ok(());
+            }
         }
+        guess.failed(now);
+        Err(Denied::Refused)
     }
 
     pub(crate) async fn hash(&self, secret: &Secret) -> Result<authority::PrimaryHash, Busy> {

@@ -3,13 +3,14 @@
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use authority::{
-    Account, Actor, AppPassword, Asking, Door, Effect, Entry, Event, Facts, Grant, Login, Otherwise, Plan,
-    PrimaryCheck, Reason, Refusal, Secret, Use, Verdict, decide, judge, plan, refuse_identity,
+    Account, Actor, AppPassword, Asking, Door, Effect, Entry, Event, Facts, Grant, Letters, Login, Otherwise, Plan,
+    PrimaryCheck, Reason, Refusal, Secret, Timestamp, Use, Verdict, decide, judge, plan, refuse_identity,
 };
 use tokio::time::Instant;
 
 use crate::{
-    Digest, Keeper, LiveSession, StoreError, Tenure, cache::Known, guesses::Held, hashing::Busy, sync::sleep_until,
+    Digest, Keeper, Keys, LiveSession, StoreError, Tenure, cache::Known, guesses::Held, hashing::Busy,
+    sync::sleep_until,
 };
 
 /// What a door asks.
@@ -56,6 +57,15 @@ pub const DEADLINE: Duration = Duration::from_millis(1000);
 /// See [`DEADLINE`].
 pub const JITTER: Duration = Duration::from_millis(200);
 
+/// An app password that is looked for.
+struct Sought<'s> {
+    /// Under the current key.
+    digest: Digest,
+    keys: &'s Keys,
+    letters: &'s Letters,
+    known: &'s Known,
+}
+
 /// Why there is no verdict.
 enum NoVerdict {
     Store(StoreError),
@@ -74,7 +84,15 @@ impl Keeper {
     /// common deadline.
     pub async fn sign_in(&self, attempt: SignInAttempt<'_>) -> SignIn {
         let asked = Instant::now();
-        match self.examine(&attempt).await {
+        let outcome = loop {
+            let keys = self.keys.in_use();
+            match self.examine(&keys, &attempt).await {
+                // Its password may have been filed under another key meanwhile.
+                Ok(Err(_)) if !self.keys.are_still(&keys) => {}
+                outcome => break outcome,
+            }
+        };
+        match outcome {
             Ok(Ok((grant, session))) => SignIn::Admitted(grant, session),
             Ok(Err(refusal)) => {
                 self.journal.refused(&refusal, &attempt.door.name, attempt.from, self.clock.now());
@@ -93,7 +111,11 @@ impl Keeper {
         }
     }
 
-    async fn examine(&self, attempt: &SignInAttempt<'_>) -> Result<Result<(Grant, LiveSession), Refusal>, NoVerdict> {
+    async fn examine(
+        &self,
+        keys: &Keys,
+        attempt: &SignInAttempt<'_>,
+    ) -> Result<Result<(Grant, LiveSession), Refusal>, NoVerdict> {
         let Ok(login) = Login::from_client(attempt.login, &self.site.domain) else {
             return Ok(Err(refuse_identity(Reason::UnknownLogin, None)));
         };
@@ -107,11 +129,14 @@ impl Keeper {
 
         let asking = Asking { account, door: attempt.door, from: attempt.from, now: self.clock.now() };
         let plan = plan(attempt.secret, account, self.site.cutoff);
-        let digest = match (&plan, account) {
-            (Plan::LookUp { letters, .. }, Some(account)) => Some(self.keys.app_password(account.id, letters)),
+        let sought = match (&plan, known.as_deref()) {
+            (Plan::LookUp { letters, .. }, Some(known)) => {
+                Some(Sought { digest: keys.current.app_password(known.account.id, letters), keys, letters, known })
+            }
             _ => None,
         };
-        let verdict = self.decide(&asking, &login, plan, known.as_deref(), digest.as_ref(), attempt.secret).await?;
+        let verdict = self.decide(&asking, &login, &plan, sought.as_ref(), attempt.secret).await?;
+        let digest = sought.as_ref().map(|sought| &sought.digest);
         let (grant, effect) = match verdict {
             Verdict::Admit(grant, effect) => (grant, effect),
             Verdict::Refuse(refusal) => return Ok(Err(refusal)),
@@ -122,7 +147,7 @@ impl Keeper {
             .registry
             .enter(&grant, &attempt.door.name, attempt.from, asking.now)
             .map_err(|_under_fence| NoVerdict::Busy)?;
-        let (grant, effect) = match self.judge(grant, effect, &login, digest.as_ref()).await? {
+        let (grant, effect) = match self.judge(grant, effect, &login, digest).await? {
             Verdict::Admit(grant, effect) => (grant, effect),
             Verdict::Refuse(refusal) => return Ok(Err(refusal)),
         };
@@ -150,21 +175,37 @@ impl Keeper {
         &self,
         asking: &Asking<'_>,
         login: &Login,
-        plan: Plan,
-        known: Option<&Known>,
-        digest: Option<&Digest>,
+        plan: &Plan,
+        sought: Option<&Sought<'_>>,
         secret: &Secret,
     ) -> Result<Verdict, NoVerdict> {
         let otherwise = match plan {
-            Plan::LookUp { otherwise, .. } => otherwise,
+            Plan::LookUp { otherwise, .. } => *otherwise,
             Plan::VerifyPrimary => return self.decide_primary(asking, login, secret).await,
             Plan::Nothing => return Ok(decide(asking, Facts::Unchecked)),
         };
-        let password = self.known_app_password(known, digest).await?;
+        let password = match sought {
+            Some(sought) => self.app_password(sought, asking.now).await?,
+            None => None,
+        };
         match (password, otherwise) {
             (None, Otherwise::VerifyPrimary) => self.decide_primary(asking, login, secret).await,
             (password, _) => Ok(decide(asking, Facts::AppPassword(password.as_deref()))),
         }
+    }
+
+    /// The app password with these letters. One that is filed under the old key
+    /// is filed under the current one from now on.
+    async fn app_password(&self, sought: &Sought<'_>, now: Timestamp) -> Result<Option<Arc<AppPassword>>, StoreError> {
+        let Sought { digest, keys, letters, known } = sought;
+        let found = self.cache.app_password(&*self.store, known, digest).await?;
+        let Some(old) = keys.old(now).filter(|_| found.is_none()) else { return Ok(found) };
+        if let Some(password) = self.store.app_password_by_digest(&old.app_password(known.account.id, letters)).await? {
+            self.store.rehash(password.id, digest).await?;
+        }
+        // Also where there was none: another sign-in may have filed it anew
+        // between the two look-ups.
+        self.cache.app_password(&*self.store, known, digest).await
     }
 
     async fn known_app_password(
@@ -195,8 +236,11 @@ impl Keeper {
         secret: &Secret,
         from: IpAddr,
     ) -> Result<PrimaryCheck, Busy> {
-        let id = account.map_or_else(|| self.keys.nobody(login), |account| account.id);
-        let tag = self.keys.guess(id, secret.expose());
+        let (id, tag) = {
+            let key = &self.keys.in_use().current;
+            let id = account.map_or_else(|| key.nobody(login), |account| account.id);
+            (id, key.guess(id, secret.expose()))
+        };
         let guess = match self.primary_guesses.ask(id, from, tag, self.clock.now()) {
             Ok(guess) => guess,
             Err(Held::KnownWrong) => return Ok(PrimaryCheck::Differs),

@@ -10,8 +10,8 @@ use std::{net::IpAddr, path::Path, sync::Arc};
 
 use async_trait::async_trait;
 use authority::{
-    Account, AccountId, AppPassword, AppPasswordId, Entry, Login, Primary, Reason, SealedEntry, SecondFactor, Standing,
-    Timestamp, Use,
+    Account, AccountId, AppPassword, AppPasswordId, Entry, Login, Primary, Reason, SealedEntry, SealedSeed,
+    SecondFactor, Standing, Timestamp, Use,
 };
 
 /// A keyed hash under which a secret is stored and found.
@@ -95,6 +95,17 @@ pub enum Spent {
     Step(u64),
     /// A recovery code.
     RecoveryCode(Digest),
+}
+
+/// The seed of a second factor, sealed under another key.
+#[derive(Clone, Debug)]
+pub struct Resealed {
+    /// Whose.
+    pub account: AccountId,
+    /// As it was read.
+    pub was: SealedSeed,
+    /// As it is to be.
+    pub now: SealedSeed,
 }
 
 /// What came of adding an app password.
@@ -236,6 +247,16 @@ pub trait Store: Send + Sync + 'static {
     async fn spend(&self, id: AccountId, spent: Spent, entry: &Entry) -> Stored<bool>;
     /// Replaces the recovery codes. False if the account is gone.
     async fn renew_recovery_codes(&self, id: AccountId, recovery: &[Digest], entry: &Entry) -> Stored<bool>;
+    /// Voids what stood on a server key that others may know: epoch and app
+    /// passwords as in [`Store::change_primary`]; recovery and set-up codes are
+    /// gone; the seed is replaced, unless it has changed meanwhile, and counts as
+    /// chosen by an administrator, so that its owner is asked for another.
+    async fn void_secrets(
+        &self,
+        id: AccountId,
+        resealed: Option<&Resealed>,
+        entry: &Entry,
+    ) -> Stored<Option<Vec<AppPasswordId>>>;
 
     // App passwords.
 
@@ -257,6 +278,13 @@ pub trait Store: Send + Sync + 'static {
     /// Adds to the counted refusals. Those without an account are kept per door
     /// and reason only, so that strangers cannot fill the disk.
     async fn record_refusals(&self, refused: &[Refused]) -> Stored<()>;
+    /// Files an app password under another digest: its letters are the same, the
+    /// server key is not. No line of audit. False if it is gone.
+    async fn rehash(&self, id: AppPasswordId, digest: &Digest) -> Stored<bool>;
+    /// Replaces sealed seeds by the same ones under another key, all at once; one
+    /// that has changed meanwhile stays as it is. Epochs stay, no line of audit.
+    /// Returns how many were replaced.
+    async fn reseal(&self, resealed: &[Resealed]) -> Stored<usize>;
     /// Writes one line of audit that belongs to no other change.
     async fn record(&self, entry: &Entry) -> Stored<()>;
 }

@@ -1,7 +1,9 @@
 //! Accounts, their factors, their codes.
 
-use authority::{Account, AccountId, AppPasswordId, Entry, Login, Primary, SecondFactor, Standing, Timestamp};
-use keeper::{Added, Digest, Factors, NewAccount, SetUpOffer, Spent};
+use authority::{
+    Account, AccountId, AppPasswordId, ChosenBy, Entry, Login, Primary, SecondFactor, Standing, Timestamp,
+};
+use keeper::{Added, Digest, Factors, NewAccount, Resealed, SetUpOffer, Spent};
 
 use crate::{
     app_passwords,
@@ -222,6 +224,34 @@ pub(crate) fn renew_recovery_codes<D: Db>(
     put_recovery_codes(write, no, recovery)?;
     write.record(Record::RecoveryCodes(id));
     log_if(write, true, entry)
+}
+
+pub(crate) fn void_secrets<D: Db>(
+    write: &mut Write<'_, D>,
+    id: AccountId,
+    resealed: Option<&Resealed>,
+    entry: &Entry,
+) -> Outcome<Option<Vec<AppPasswordId>>> {
+    const SQL: &str = "UPDATE account SET seed = ?3, seed_by = ?4 WHERE no = ?1 AND seed = ?2";
+    let Some(no) = number(write.db, id)? else { return Ok(None) };
+    if let Some(Resealed { was, now, .. }) = resealed {
+        let by = rows::chosen_by(ChosenBy::Administrator);
+        write.db.execute(SQL, values![no, &was.0[..], &now.0[..], by])?;
+    }
+    put_recovery_codes(write, no, &[])?;
+    write.record(Record::RecoveryCodes(id));
+    write.db.execute("DELETE FROM set_up WHERE account = ?1", values![no])?;
+    move_on(write, no, entry)?;
+    app_passwords::revoke_living(write, no, entry).map(Some)
+}
+
+pub(crate) fn reseal<D: Db>(write: &mut Write<'_, D>, resealed: &[Resealed]) -> Outcome<usize> {
+    const SQL: &str = "UPDATE account SET seed = ?3 WHERE id = ?1 AND seed = ?2";
+    let mut replaced = 0;
+    for Resealed { account, was, now } in resealed {
+        replaced += usize::from(write.db.execute(SQL, values![account.as_bytes(), &was.0[..], &now.0[..]])? == 1);
+    }
+    Ok(replaced)
 }
 
 /// The epoch moves on, for good.

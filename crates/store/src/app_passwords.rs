@@ -152,6 +152,11 @@ pub(crate) fn record_first_use<D: Db>(
     Ok(true)
 }
 
+pub(crate) fn rehash<D: Db>(write: &mut Write<'_, D>, id: AppPasswordId, digest: &Digest) -> Outcome<bool> {
+    let sql = "UPDATE app_password SET digest = ?2 WHERE id = ?1";
+    Ok(write.db.execute(sql, values![id.as_bytes(), &digest.0])? == 1)
+}
+
 /// Number and id of those that are neither over nor revoked. What "over" means
 /// is the law's to say, so the rows are read and asked.
 fn living<D: Db>(db: &D, account: i64, at: Timestamp) -> Outcome<Vec<(i64, AppPasswordId)>> {

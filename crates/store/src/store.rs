@@ -7,7 +7,9 @@ use authority::{
     Account, AccountId, AppPassword, AppPasswordId, Entry, Login, Primary, SealedEntry, SecondFactor, Standing,
     Timestamp, Use,
 };
-use keeper::{Added, Digest, Factors, Issued, Listed, NewAccount, Refused, SetUpOffer, Spent, Store, Stored, Tenure};
+use keeper::{
+    Added, Digest, Factors, Issued, Listed, NewAccount, Refused, Resealed, SetUpOffer, Spent, Store, Stored, Tenure,
+};
 
 use crate::{
     accounts, app_passwords,
@@ -202,6 +204,16 @@ impl<K: Kind> Store for Sql<K> {
         self.write(move |write| accounts::renew_recovery_codes(write, id, &recovery, &entry)).await
     }
 
+    async fn void_secrets(
+        &self,
+        id: AccountId,
+        resealed: Option<&Resealed>,
+        entry: &Entry,
+    ) -> Stored<Option<Vec<AppPasswordId>>> {
+        let (resealed, entry) = (resealed.cloned(), entry.clone());
+        self.write(move |write| accounts::void_secrets(write, id, resealed.as_ref(), &entry)).await
+    }
+
     async fn issue(&self, password: &AppPassword, digest: &Digest, limit: usize, entry: &Entry) -> Stored<Issued> {
         let (password, digest, entry) = (password.clone(), *digest, entry.clone());
         self.write(move |write| app_passwords::issue(write, &password, &digest, limit, &entry)).await
@@ -230,6 +242,16 @@ impl<K: Kind> Store for Sql<K> {
     async fn record_refusals(&self, refused: &[Refused]) -> Stored<()> {
         let refused = refused.to_vec();
         self.write(move |write| refused.iter().try_for_each(|one| journal::record_refusal(write, one))).await
+    }
+
+    async fn rehash(&self, id: AppPasswordId, digest: &Digest) -> Stored<bool> {
+        let digest = *digest;
+        self.write(move |write| app_passwords::rehash(write, id, &digest)).await
+    }
+
+    async fn reseal(&self, resealed: &[Resealed]) -> Stored<usize> {
+        let resealed = resealed.to_vec();
+        self.write(move |write| accounts::reseal(write, &resealed)).await
     }
 
     async fn record(&self, entry: &Entry) -> Stored<()> {

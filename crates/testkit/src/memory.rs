@@ -8,11 +8,11 @@ use std::{
 
 use async_trait::async_trait;
 use authority::{
-    Account, AccountId, AppPassword, AppPasswordId, AuditKey, Entry, Event, Login, Primary, SealedEntry, SecondFactor,
-    Standing, Timestamp, Use, audit::GENESIS,
+    Account, AccountId, AppPassword, AppPasswordId, AuditKey, ChosenBy, Entry, Event, Login, Primary, SealedEntry,
+    SecondFactor, Standing, Timestamp, Use, audit::GENESIS,
 };
 use keeper::{
-    Added, Digest, Factors, Issued, Listed, NewAccount, Refused, SetUpOffer, Spent, Store, StoreError, Stored,
+    Added, Digest, Factors, Issued, Listed, NewAccount, Refused, Resealed, SetUpOffer, Spent, Store, StoreError, Stored,
 };
 
 use tokio::sync::Notify;
@@ -184,6 +184,13 @@ fn is_alive(password: &AppPassword, at: Timestamp) -> bool {
 }
 
 impl Held {
+    /// The second factor with its seed as it is now, unless it has changed meanwhile.
+    fn is_resealed(&mut self, resealed: &Resealed) -> Option<&mut SecondFactor> {
+        let factor = self.account.second_factor.as_mut().filter(|factor| factor.seed == resealed.was)?;
+        factor.seed = resealed.now.clone();
+        Some(factor)
+    }
+
     fn moves_on(&mut self) -> bool {
         self.account.epoch += 1;
         true
@@ -408,6 +415,24 @@ impl Store for MemoryStore {
         }))
     }
 
+    async fn void_secrets(
+        &self,
+        id: AccountId,
+        resealed: Option<&Resealed>,
+        entry: &Entry,
+    ) -> Stored<Option<Vec<AppPasswordId>>> {
+        let mut kept = self.kept()?;
+        let changed = kept.change(id, entry, |held| {
+            if let Some(factor) = resealed.and_then(|resealed| held.is_resealed(resealed)) {
+                factor.chosen_by = ChosenBy::Administrator;
+            }
+            held.recovery.clear();
+            held.set_up.clear();
+            held.moves_on()
+        });
+        Ok(changed.then(|| kept.revoke_alive(id, entry)))
+    }
+
     async fn issue(&self, password: &AppPassword, digest: &Digest, limit: usize, entry: &Entry) -> Stored<Issued> {
         let mut kept = self.kept()?;
         let may = |account: &Account| account.standing == Standing::Active && account.second_factor.is_some();
@@ -496,6 +521,20 @@ impl Store for MemoryStore {
             kept.saw(new.at);
         }
         Ok(())
+    }
+
+    async fn rehash(&self, id: AppPasswordId, digest: &Digest) -> Stored<bool> {
+        Ok(self.kept()?.password(id).map(|one| one.digest = *digest).is_some())
+    }
+
+    async fn reseal(&self, resealed: &[Resealed]) -> Stored<usize> {
+        let mut kept = self.kept()?;
+        let mut replaced = 0;
+        for one in resealed {
+            let held = kept.accounts.get_mut(&one.account);
+            replaced += usize::from(held.is_some_and(|held| held.is_resealed(one).is_some()));
+        }
+        Ok(replaced)
     }
 
     async fn record(&self, entry: &Entry) -> Stored<()> {

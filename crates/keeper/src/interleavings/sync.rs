@@ -30,6 +30,10 @@ impl<K: Hash + Eq, V: Clone> Bounded<K, V> {
     {
         self.0.lock().unwrap().remove(key);
     }
+
+    pub(crate) fn clear(&self) {
+        self.0.lock().unwrap().clear();
+    }
 }
 
 /// Here: in the thread of who asks for it, which waits for it and does not go away.

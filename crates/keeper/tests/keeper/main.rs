@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
+mod drawer;
 mod portal;
 mod revocation;
+mod rotation;
 mod sign_in;
 mod world;

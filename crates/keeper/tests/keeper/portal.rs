@@ -17,7 +17,7 @@ fn secret(text: &str) -> Secret {
 }
 
 /// Plays the authenticator app.
-fn code(uri: &str, now: Timestamp) -> String {
+pub(crate) fn code(uri: &str, now: Timestamp) -> String {
     let base32 = uri.split("secret=").nth(1).unwrap().split('&').next().unwrap();
     let seed = data_encoding::BASE32_NOPAD.decode(base32.as_bytes()).unwrap();
     let app = totp_rs::Builder::new().with_secret(seed).build_noncompliant();

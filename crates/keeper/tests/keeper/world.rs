@@ -2,6 +2,7 @@
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
+use crate::drawer::Drawer;
 use authority::{
     Account, AppName, AppPasswordRequest, AppPasswordRules, AuditKey, Cutoff, Domain, Door, Label, LockMode, Login,
     Protocol, Secret, Timestamp,
@@ -16,6 +17,7 @@ pub(crate) struct World {
     pub(crate) keeper: Arc<Keeper>,
     pub(crate) store: MemoryStore,
     pub(crate) clock: FixedClock,
+    pub(crate) drawer: Drawer,
 }
 
 pub(crate) fn imap() -> Door {
@@ -42,12 +44,13 @@ impl World {
             rules: AppPasswordRules::default(),
             hash_cost: HashCost { memory: 64, passes: 1 },
         };
-        let keys = Keys::new(ServerKey::new([1; 32]), key);
+        let drawer = Drawer::default();
+        let keys = Keys::new(ServerKey::new([1; 32]), key).kept_in(Box::new(drawer.clone()));
         let keeper =
             Keeper::new(site, Box::new(store.clone()), keys, Box::new(clock.clone()), Box::new(Seeded::new(1)))
                 .await
                 .unwrap();
-        Self { keeper: Arc::new(keeper), store, clock }
+        Self { keeper: Arc::new(keeper), store, clock, drawer }
     }
 
     /// An account with both factors, and the administrator's hand on it.

@@ -35,6 +35,25 @@ pub async fn an_app_password_reads_back_as_it_was_issued(store: Arc<dyn Store>) 
     assert!(store.app_password(AppPasswordId::from_bytes([0; 10])).await.unwrap().is_none());
 }
 
+pub async fn a_rehashed_password_is_found_under_its_new_digest_alone(store: Arc<dyn Store>) {
+    let alice = account("alice@example.org");
+    add(&*store, &alice).await;
+    let (laptop, phone) = (app_password(&alice, "Laptop"), app_password(&alice, "Phone"));
+    issue(&*store, &alice, &laptop).await;
+    issue(&*store, &alice, &phone).await;
+    let known = log(&*store).await.len();
+    // Twice: two apps may come at once.
+    for _ in 0..2 {
+        assert!(store.rehash(laptop.id, &digest("under another key")).await.unwrap());
+    }
+    let by_digest = async |of: &str| store.app_password_by_digest(&digest(of)).await.unwrap();
+    assert_eq!(by_digest("Laptop").await, None);
+    assert_eq!(by_digest("under another key").await, Some(laptop));
+    assert_eq!(by_digest("Phone").await, Some(phone));
+    assert!(!store.rehash(AppPasswordId::from_bytes([0; 10]), &digest("nobody's")).await.unwrap());
+    assert_eq!(log(&*store).await.len(), known, "routine");
+}
+
 pub async fn app_passwords_come_newest_first_with_their_uses(store: Arc<dyn Store>) {
     let (alice, bob) = (account("alice@example.org"), account("bob@example.org"));
     add(&*store, &alice).await;

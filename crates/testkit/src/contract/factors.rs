@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use authority::{Account, ChosenBy, Event, Primary, SealedSeed, SecondFactor};
-use keeper::{Added, Digest, Factors, NewAccount, SetUpOffer, Spent, Store};
+use keeper::{Added, Digest, Factors, NewAccount, Resealed, SetUpOffer, Spent, Store};
 
 use super::{add, added, first_used, issue, log, logged_since, revoked};
 use crate::{account, app_password, by_admin, digest, primary, second_factor, used};
@@ -266,6 +266,67 @@ pub async fn new_recovery_codes_replace_the_old(store: Arc<dyn Store>) {
     let used = by_admin(&alice, 2, Event::RecoveryCodeUsed);
     assert!(!store.spend(alice.id, Spent::RecoveryCode(digest("one")), &used).await.unwrap());
     assert!(store.spend(alice.id, Spent::RecoveryCode(digest("three")), &used).await.unwrap());
+}
+
+pub async fn secrets_are_voided_with_all_that_stands_on_them(store: Arc<dyn Store>) {
+    let (alice, bob) = (account("alice@example.org"), account("bob@example.org"));
+    let offer = SetUpOffer { digest: digest("offer"), expires: used("", 100).at };
+    let adding = NewAccount { account: alice.clone(), recovery: vec![digest("code")], set_up: Some(offer) };
+    assert_eq!(store.add_account(&adding, &added(&alice)).await.unwrap(), Added::Done);
+    with_codes(&*store, &bob, &["three"]).await;
+    issue(&*store, &bob, &app_password(&bob, "Phone")).await;
+    let alive = of_each_state(&*store, &alice).await;
+    let known = log(&*store).await.len();
+
+    let entry = by_admin(&alice, 10, Event::SecretsVoided);
+    let sealed_anew = resealed(&alice, 1);
+    let ids = store.void_secrets(alice.id, Some(&sealed_anew), &entry).await.unwrap().unwrap();
+    ended_at_ten(&*store, &alice, ids, alive, (&entry, known)).await;
+    let factor = SecondFactor { seed: sealed_anew.now.clone(), chosen_by: ChosenBy::Administrator, ..second_factor(0) };
+    let expected = Account { second_factor: Some(factor), epoch: 1, ..alice };
+    assert_eq!(store.account(expected.id).await.unwrap().as_ref(), Some(&expected));
+    assert_eq!(store.recovery_codes_left(expected.id).await.unwrap(), 0);
+    assert!(!store.set_up_is_open(expected.id, &offer.digest, used("", 10).at).await.unwrap());
+
+    // The seed is another by now: that one stays, and all else is void as well.
+    assert_eq!(store.void_secrets(expected.id, Some(&sealed_anew), &entry).await.unwrap(), Some(vec![]));
+    assert_eq!(store.void_secrets(expected.id, None, &entry).await.unwrap(), Some(vec![]));
+    let expected = Account { epoch: 3, ..expected };
+    assert_eq!(store.account(expected.id).await.unwrap().as_ref(), Some(&expected));
+
+    let known = log(&*store).await.len();
+    assert_eq!(store.void_secrets(account("nobody@example.org").id, None, &entry).await.unwrap(), None);
+    assert_eq!(log(&*store).await.len(), known);
+    assert_eq!(store.account(bob.id).await.unwrap(), Some(bob.clone()), "nobody else's");
+    assert_eq!(store.recovery_codes_left(bob.id).await.unwrap(), 1);
+    assert_eq!(store.app_password_by_digest(&digest("Phone")).await.unwrap().unwrap().revoked, None);
+}
+
+pub async fn a_seed_is_sealed_anew_unless_it_has_changed(store: Arc<dyn Store>) {
+    let [alice, bob] = ["alice@example.org", "bob@example.org"].map(account);
+    let none = Account { second_factor: None, ..account("carol@example.org") };
+    for account in [&alice, &bob, &none] {
+        add(&*store, account).await;
+    }
+    let known = log(&*store).await.len();
+    assert_eq!(store.reseal(&[]).await.unwrap(), 0);
+    let stale = Resealed { was: SealedSeed(Box::new([9; 60])), ..resealed(&bob, 1) };
+    let nobody = resealed(&account("nobody@example.org"), 1);
+    let all = [resealed(&alice, 1), stale, resealed(&none, 1), nobody];
+    assert_eq!(store.reseal(&all).await.unwrap(), 1);
+    assert_eq!(store.reseal(&all).await.unwrap(), 0, "once");
+    let factor = SecondFactor { seed: all[0].now.clone(), ..second_factor(0) };
+    let expected = Account { second_factor: Some(factor), ..alice };
+    assert_eq!(store.account(expected.id).await.unwrap(), Some(expected));
+    for untouched in [bob, none] {
+        assert_eq!(store.account(untouched.id).await.unwrap(), Some(untouched));
+    }
+    assert_eq!(log(&*store).await.len(), known, "routine");
+}
+
+/// The seed of a fixture, sealed as these bytes.
+fn resealed(account: &Account, byte: u8) -> Resealed {
+    Resealed { account: account.id, was: second_factor(0).seed, now: SealedSeed(Box::new([byte; 60])) }
 }
 
 async fn with_codes(store: &dyn Store, account: &Account, codes: &[&str]) {

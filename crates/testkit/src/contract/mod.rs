@@ -45,7 +45,10 @@ macro_rules! contract_suite {
             a_totp_step_is_spent_with_all_before_it
             a_recovery_code_is_spent_once
             new_recovery_codes_replace_the_old
+            secrets_are_voided_with_all_that_stands_on_them
+            a_seed_is_sealed_anew_unless_it_has_changed
             an_app_password_reads_back_as_it_was_issued
+            a_rehashed_password_is_found_under_its_new_digest_alone
             app_passwords_come_newest_first_with_their_uses
             the_limit_counts_what_is_alive
             nothing_is_issued_to_an_account_that_may_not
