@@ -10,7 +10,7 @@ use std::{
 };
 
 use authority::Standing;
-use keeper::Keeper;
+use keeper::{Keeper, Retiring};
 use serde_json::{Value, json};
 use store::IfLost;
 
@@ -18,9 +18,8 @@ use crate::{
     config::Config,
     control::socket,
     data::{self, DataError},
+    key_files::{self, KEYS, OLD},
 };
-
-const KEYS: [&str; 2] = ["server.key", "audit.key"];
 
 /// Why there is no backup, or why it was not restored.
 #[derive(Debug, thiserror::Error)]
@@ -50,10 +49,12 @@ pub(crate) async fn back_up(keeper: &Keeper, config: &Config, folder: &Path) -> 
     }
     data::make_folder(folder)?;
     data::make_folder(&folder.join("keys"))?;
+    // Or the database would come to lie beside keys that it does not belong to.
+    let _as_they_are = keeper.hold_keys().await;
     keeper.back_up(&folder.join("postern.db")).await.map_err(DataError::Store)?;
-    for key in KEYS {
+    for key in KEYS.into_iter().chain(has_old(&config.data)) {
         let from = config.data.join("keys").join(key);
-        data::copy_key(&from, &folder.join("keys").join(key)).map_err(io(&from))?;
+        key_files::copy(&from, &folder.join("keys").join(key)).map_err(io(&from))?;
     }
     Ok(json!({ "backup": folder, "accounts": keeper.accounts().await.map_err(DataError::Store)?.len() }))
 }
@@ -70,15 +71,20 @@ pub(crate) async fn restore(config: &Config, folder: &Path, if_lost: IfLost) -> 
     data::make_folder(&config.data)?;
     let keys = config.data.join("keys");
     data::make_folder(&keys)?;
-    for key in KEYS {
+    // Since it was made, its key may have become the old one.
+    let old = key_files::read_old(&config.data)?;
+    let is_old = |wanted: &[u8]| matches!(&old, Some((key, Retiring::At(_))) if key[..] == *wanted);
+    for key in KEYS.into_iter().chain(has_old(folder)) {
         let (from, to) = (folder.join("keys").join(key), keys.join(key));
         let unreadable = |path: &Path, source| BackupError::Io { path: path.to_owned(), source };
         let wanted = fs::read(&from).map_err(|error| unreadable(&from, error))?;
         match fs::read(&to) {
-            Ok(present) if present == wanted => {}
+            Ok(present) if present == wanted || is_old(&wanted) => {}
+            // One of them is wiped in its time: no reason to stop.
+            Ok(_) if key == OLD => {}
             Ok(_) => return Err(BackupError::OtherKey(to)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                data::copy_key(&from, &to).map_err(|error| unreadable(&to, error))?;
+                key_files::copy(&from, &to).map_err(|error| unreadable(&to, error))?;
             }
             Err(error) => return Err(unreadable(&to, error)),
         }
@@ -91,4 +97,9 @@ pub(crate) async fn restore(config: &Config, folder: &Path, if_lost: IfLost) -> 
         .map(|account| account.login.as_str())
         .collect();
     Ok(json!({ "restored": folder, "accounts": accounts.len(), "suspended": suspended }))
+}
+
+/// The old key, where there is one.
+fn has_old(folder: &Path) -> Option<&'static str> {
+    folder.join("keys").join(OLD).exists().then_some(OLD)
 }

@@ -77,6 +77,9 @@ pub(crate) enum Verb {
     /// What happened, sealed against rewriting
     #[command(subcommand)]
     Audit(Audit),
+    /// The key under which app passwords and second factors are kept
+    #[command(subcommand)]
+    Key(Key),
     /// Write all that is kept, and the keys, into a new folder; also while serving
     #[command(
         after_help = "EXAMPLE:\n  postern backup /var/backups/postern-$(date +%F)\n\nThe folder holds the keys: keep it as safe as the site. Not in it: the drive's files, which any file backup takes, and data/revocations, which must never be put back."
@@ -267,4 +270,20 @@ pub(crate) enum Audit {
         after_help = "EXAMPLE:\n  postern audit verify\n\nKeep the head that it prints on another machine: lines cut off the end show there."
     )]
     Verify,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Key {
+    /// Make a new server key; the old one stays good for a while. Also while serving
+    #[command(
+        after_help = "EXAMPLES:\n  postern key rotate\n  postern key rotate --retire-after 30d\n  postern key rotate --compromised\n\nApp passwords move over to the new key when they are used. What is left under the old one when it retires is void: app passwords that were not used, and recovery codes that were not renewed."
+    )]
+    Rotate {
+        /// What was made under the old key is good for so long
+        #[arg(long, default_value = "90d", value_name = "TIME")]
+        retire_after: Lasting,
+        /// Others may know the key: revoke all app passwords, void all codes, have second factors set up anew
+        #[arg(long, conflicts_with = "retire_after")]
+        compromised: bool,
+    },
 }

@@ -1,20 +1,19 @@
-//! The data folder: the keys that lie beside the database, and the keeper that
-//! is opened over both.
+//! The data folder, and the keeper that is opened over the database and the keys
+//! in it.
 
 use std::{
-    fs::{self, DirBuilder, OpenOptions},
-    io::{self, Read, Write},
-    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
+    fs::{self, DirBuilder},
+    io,
+    os::unix::fs::{DirBuilderExt, MetadataExt},
     path::{Path, PathBuf},
 };
 
-use authority::{AppPasswordRules, AuditKey};
-use keeper::{HashCost, Keeper, Keys, ServerKey, Site, Store, StoreError, SystemClock};
+use authority::AppPasswordRules;
+use keeper::{HashCost, Keeper, Keys, RotationError, Site, Store, StoreError, SystemClock};
 use rand_core::{Rng, UnwrapErr};
 use store::{IfLost, postgres, sqlite};
-use zeroize::Zeroizing;
 
-use crate::config::Config;
+use crate::{config::Config, key_files};
 
 /// Why the data folder cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -28,8 +27,8 @@ pub(crate) enum DataError {
          since what root makes there the server could not open", path.display()
     )]
     NotOurs { path: PathBuf, owner: u32 },
-    #[error("{} does not hold 32 bytes: put it back from the backup that belongs to this database", .0.display())]
-    NotAKey(PathBuf),
+    #[error("{} does not hold {length} bytes: put it back from the backup that belongs to this database", path.display())]
+    NotAKey { path: PathBuf, length: usize },
     #[error(
         "{} is missing, and the database is not new: put it back from the backup that belongs to this database; \
          without it no app password, second factor or audit line can be checked", .0.display()
@@ -43,6 +42,8 @@ pub(crate) enum DataError {
     Server(#[from] postgres::NotAServer),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    Rotation(#[from] RotationError),
 }
 
 /// The system's randomness: the one source of every secret.
@@ -79,7 +80,7 @@ async fn open_with(config: &Config, backup: Option<&Path>, if_lost: IfLost) -> R
             if let Some(backup) = backup {
                 sqlite::restore(&locked, backup)?;
             }
-            let keys = keys(config, !config.data.join("postern.db").exists())?;
+            let keys = key_files::read(&config.data, !config.data.join("postern.db").exists())?;
             (Box::new(sqlite::open_locked(locked, keys.audit().clone(), if_lost)?), keys)
         }
         Some(database) => {
@@ -89,7 +90,7 @@ async fn open_with(config: &Config, backup: Option<&Path>, if_lost: IfLost) -> R
             if let Some(backup) = backup {
                 leased = leased.restore(backup).await?;
             }
-            let keys = keys(config, leased.is_new)?;
+            let keys = key_files::read(&config.data, leased.is_new)?;
             (Box::new(leased.open(keys.audit().clone(), if_lost).await?), keys)
         }
     };
@@ -103,15 +104,9 @@ async fn open_with(config: &Config, backup: Option<&Path>, if_lost: IfLost) -> R
         },
         hash_cost: HashCost::default(),
     };
-    Ok(Keeper::new(site, store, keys, Box::new(SystemClock), Box::new(randomness())).await?)
-}
-
-/// The two keys beside the database; made where it is new as well.
-fn keys(config: &Config, new: bool) -> Result<Keys, DataError> {
-    let folder = config.data.join("keys");
-    make_folder(&folder)?;
-    let server = ServerKey::new(*key(&folder.join("server.key"), new)?);
-    Ok(Keys::new(server, AuditKey::new(*key(&folder.join("audit.key"), new)?)))
+    let keeper = Keeper::new(site, store, keys, Box::new(SystemClock), Box::new(randomness())).await?;
+    keeper.tend_keys().await?;
+    Ok(keeper)
 }
 
 /// Root could open everything, and would leave files that the server's own user
@@ -122,45 +117,4 @@ fn ours(folder: &Path) -> Result<(), DataError> {
         return Err(DataError::NotOurs { path: folder.into(), owner });
     }
     Ok(())
-}
-
-/// Reads a key of 32 bytes; makes it where the database is new as well.
-fn key(path: &Path, new: bool) -> Result<Zeroizing<[u8; 32]>, DataError> {
-    let io = |source| DataError::Io { path: path.into(), source };
-    match fs::File::open(path) {
-        Ok(mut file) => {
-            if file.metadata().map_err(io)?.permissions().mode() & 0o077 != 0 {
-                return Err(DataError::Readable(path.into()));
-            }
-            let mut bytes = Zeroizing::new(Vec::with_capacity(64));
-            file.read_to_end(&mut bytes).map_err(io)?;
-            let key = bytes.as_slice().try_into().map_err(|_| DataError::NotAKey(path.into()))?;
-            Ok(Zeroizing::new(key))
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound && new => {
-            let mut bytes = Zeroizing::new([0; 32]);
-            randomness().fill_bytes(&mut *bytes);
-            write_whole(path, &*bytes).map_err(io)?;
-            Ok(bytes)
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(DataError::KeyMissing(path.into())),
-        Err(error) => Err(io(error)),
-    }
-}
-
-/// Copies a key, for nobody else to read.
-pub(crate) fn copy_key(from: &Path, to: &Path) -> io::Result<()> {
-    write_whole(to, &Zeroizing::new(fs::read(from)?))
-}
-
-/// The file is there whole or not at all, also after a power cut: half a key
-/// would have to be told from a damaged one.
-fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let unfinished = path.with_extension("unfinished");
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&unfinished, path)?;
-    let folder = path.parent().unwrap_or(Path::new("."));
-    fs::File::open(folder)?.sync_all()
 }

@@ -16,6 +16,7 @@ mod data;
 mod doctor;
 mod endpoints;
 mod init;
+mod key_files;
 mod monitor;
 mod serve;
 mod terminal;
@@ -33,7 +34,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     backup::BackupError,
-    cli::{Account, AppPassword, Audit, Cli, Cutoff, Session, Verb},
+    cli::{Account, AppPassword, Audit, Cli, Cutoff, Key, Session, Verb},
     config::Config,
     control::{Command, Outcome, Typed},
     data::DataError,
@@ -182,6 +183,9 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Verb::Cutoff(Cutoff::Status) => (Command::CutoffStatus, &[]),
         Verb::Audit(Audit::List { after, limit }) => {
             (Command::AuditList { after, limit }, &["seq", "time", "by", "account", "event", "details"])
+        }
+        Verb::Key(Key::Rotate { retire_after, compromised }) => {
+            (Command::KeyRotate { retire_after: retire_after.0.as_secs(), compromised }, &[])
         }
         Verb::Audit(Audit::Verify) => (Command::AuditVerify, &[]),
     };

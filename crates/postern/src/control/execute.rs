@@ -6,7 +6,10 @@ use authority::{
     Account, AppName, AppPasswordId, AppPasswordRequest, ChosenBy, Credential, Cutoff, Entry, Label, LockMode, Login,
     Networks, Scope, Scopes, SealedEntry, Secret, Standing, State, Timestamp,
 };
-use keeper::{AddAccount, AdminError, AuditVerdict, FreshMandate, IssueError, Keeper, Listed, SessionInfo, StoreError};
+use keeper::{
+    AddAccount, AdminError, AuditVerdict, FreshMandate, IssueError, Keeper, Listed, RotationError, SessionInfo,
+    StoreError,
+};
 use serde_json::{Value, json};
 
 use super::{Command, Outcome};
@@ -55,6 +58,19 @@ impl From<IssueError> for No {
         match error {
             IssueError::Store(error) => error.into(),
             other => Self::Refused(other.to_string()),
+        }
+    }
+}
+
+impl From<RotationError> for No {
+    fn from(error: RotationError) -> Self {
+        match error {
+            RotationError::OldKeyLives(end) => Self::Refused(format!(
+                "the server key before this one is good until {}: wait for that, or use --compromised if others may know a key",
+                date(end)
+            )),
+            RotationError::NotKept => Self::Refused(error.to_string()),
+            other => Self::Unavailable(other.to_string()),
         }
     }
 }
@@ -205,6 +221,15 @@ async fn run(keeper: &Keeper, config: &Config, Uid(uid): Uid, command: Command) 
         Command::AuditList { after, limit } => {
             let lines = keeper.audit(after, limit).await?;
             lines.iter().map(audit_row).collect()
+        }
+        Command::KeyRotate { compromised: true, .. } => {
+            let voided = keeper.replace_compromised_key(uid).await?;
+            json!({ "rotated": true, "revoked": voided.revoked, "accounts": voided.accounts })
+        }
+        Command::KeyRotate { retire_after, compromised: false } => {
+            let rotated = keeper.rotate_key(uid, Duration::from_secs(retire_after)).await?;
+            let until = date(rotated.old_key_until);
+            json!({ "rotated": true, "old_key_until": until, "seeds_resealed": rotated.resealed })
         }
         Command::Backup { folder } => {
             keeper.record_backup(uid).await?;

@@ -74,6 +74,10 @@ pub(crate) enum Command {
         limit: usize,
     },
     AuditVerify,
+    KeyRotate {
+        retire_after: u64,
+        compromised: bool,
+    },
     Backup {
         folder: PathBuf,
     },

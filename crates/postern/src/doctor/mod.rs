@@ -8,6 +8,7 @@
 //! [`examine`].
 
 mod certificate;
+mod keys;
 mod places;
 mod store;
 mod upstream;
@@ -87,6 +88,7 @@ pub(crate) async fn examine(file: &Path) -> Vec<Finding> {
     findings.extend(places::examine(file, &config));
     findings.push(certificate::examine(&config, now));
     findings.extend(portal(&config));
+    findings.extend(keys::examine(&config));
     findings.extend(store::examine(&config, now).await);
     for gateway in &config.gateway {
         findings.extend(upstream::examine(&config, gateway).await);
