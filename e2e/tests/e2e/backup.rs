@@ -9,12 +9,12 @@ use testkit::Postgres;
 const ALICE: &str = "alice@example.org";
 const BOB: &str = "bob@example.org";
 
-fn on_postgres() -> String {
+pub(crate) fn on_postgres() -> String {
     format!("[store]\nurl = \"{}\"\n", Postgres::shared().database())
 }
 
-fn logs_in(postern: &Postern, login: &str, secret: &str) -> bool {
-    let mut imap = Imap::connect(postern.imap, &postern.ca(), false).unwrap();
+pub(crate) fn logs_in(site: &Site, login: &str, secret: &str) -> bool {
+    let mut imap = Imap::connect(site.imap, &site.ca(), false).unwrap();
     imap.line().unwrap();
     let answer = imap.command("a", &format!("LOGIN {login} \"{secret}\"")).unwrap();
     let last = answer.last().unwrap();
@@ -22,7 +22,7 @@ fn logs_in(postern: &Postern, login: &str, secret: &str) -> bool {
     last.starts_with("a OK")
 }
 
-fn done(site: &Site, arguments: &[&str]) -> serde_json::Value {
+pub(crate) fn done(site: &Site, arguments: &[&str]) -> serde_json::Value {
     let arguments = [arguments, &["--json"]].concat();
     let output = site.cli(&arguments, "").unwrap();
     assert_eq!(output.status, Some(0), "{arguments:?}: {}", output.err);

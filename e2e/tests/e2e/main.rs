@@ -7,6 +7,7 @@ mod bad_input;
 mod clients;
 mod command_line;
 mod faults;
+mod keys;
 mod matrix;
 mod revocation;
 mod store_trouble;
