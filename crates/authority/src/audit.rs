@@ -99,6 +99,8 @@ pub enum Event {
     /// The account's part of that: its codes are void, its second factor is to be
     /// set up anew; its app passwords have lines of their own behind this one.
     SecretsVoided,
+    /// With the server key that they were made under, which has retired.
+    RecoveryCodesVoided,
 }
 
 /// Who chose the factors of a new account.
@@ -138,6 +140,13 @@ impl Entry {
     /// never depends on how a later version would write it.
     pub fn to_text(&self) -> String {
         serde_json::to_string(self).expect("an entry has only strings, numbers and lists")
+    }
+}
+
+impl Entry {
+    /// Reads [`Entry::to_text`]; `None` for what a later version wrote.
+    pub fn from_text(text: &str) -> Option<Self> {
+        serde_json::from_str(text).ok()
     }
 }
 

@@ -34,6 +34,7 @@ mod journal;
 mod keys;
 mod live_session;
 pub mod owner;
+mod retirement;
 mod rotation;
 mod sign_in;
 mod store;
@@ -46,7 +47,6 @@ use std::{
 
 use authority::{AccountId, AppPasswordRules, Cutoff, Domain};
 use rand_core::{CryptoRng, Rng};
-use tokio::time::Instant;
 
 pub use administration::{AccountAdded, AddAccount, AdminError, AuditVerdict, SetUpCode};
 pub use app_passwords::{IssueError, IssuedSecret, Overview};
@@ -62,10 +62,6 @@ pub use store::{
     Added, Digest, Factors, Issued, Listed, NewAccount, Refused, Resealed, SetUpOffer, Spent, Store, StoreError,
     Stored, Tenure,
 };
-
-/// What house-keeping could not do is tried again after this time, where it is
-/// not done every second.
-const RETRY: Duration = Duration::from_secs(3600);
 
 /// What holds for the whole site.
 #[derive(Clone, Debug)]
@@ -133,12 +129,19 @@ impl Keeper {
     }
 
     /// Once a second, for as long as it is polled: ends the sessions of passwords
-    /// that have expired, wipes a server key that has retired, and writes the journal. Returns when another server
-    /// has taken the store over.
+    /// that have expired, and writes the journal. Wipes the old server key when
+    /// its time has come. Returns when another server has taken the store over.
     pub async fn keep_house(&self) {
+        tokio::select! {
+            () = self.do_the_rounds() => {}
+            // Long work, at times: nobody waits for it.
+            () = self.tend_keys_in_time() => {}
+        }
+    }
+
+    async fn do_the_rounds(&self) {
         let mut every = tokio::time::interval(Duration::from_secs(1));
         every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut retry = Instant::now();
         loop {
             every.tick().await;
             self.registry.end_over(self.clock.now());
@@ -147,12 +150,6 @@ impl Keeper {
                 // Somebody else may be revoking what these stand on.
                 Tenure::Unsure => self.registry.end_all(),
                 Tenure::Lost => return self.registry.end_all(),
-            }
-            if self.keys.in_use().is_over(self.clock.now()) && Instant::now() >= retry {
-                retry = Instant::now() + RETRY;
-                if let Err(error) = self.tend_keys().await {
-                    tracing::warn!(%error, "the old server key could not be wiped yet; trying again in an hour");
-                }
             }
             if let Err(error) = self.write_journal().await {
                 tracing::warn!(%error, "uses and refusals could not be recorded yet; trying again");

@@ -14,12 +14,17 @@ use std::{
 
 use authority::{Account, Actor, Entry, Event, Timestamp};
 use rand_core::Rng;
-use tokio::sync::{MutexGuard, oneshot};
+use tokio::{
+    sync::{MutexGuard, oneshot},
+    time::MissedTickBehavior,
+};
 
 use crate::{Keeper, KeyFolder, Keys, Resealed, Retiring, ServerKey, Store, StoreError, Tenure, live_session::Around};
 
 /// So many seeds are sealed anew in one transaction: bounds how long a first use waits.
 const BATCH: usize = 100;
+/// What could not be done is tried again after this time.
+const RETRY: Duration = Duration::from_secs(3600);
 
 /// Why the key was not rotated, or not to the end.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +46,11 @@ pub enum RotationError {
     /// Nothing was changed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Its time has come, and this is left.
+    #[error(
+        "the old server key opens nothing any more, and what is left under it is not all revoked: {0}; this is tried again"
+    )]
+    Retiring(StoreError),
     /// It was, and this is left.
     #[error(
         "the server key is another by now, and not every second factor is sealed under it: {0}; restart Postern to go on with that"
@@ -188,6 +198,22 @@ impl Keeper {
         }
     }
 
+    /// Tends them when the time of the old one has come, for as long as it is polled.
+    pub(crate) async fn tend_keys_in_time(&self) {
+        let mut every = tokio::time::interval(Duration::from_secs(1));
+        every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            every.tick().await;
+            if !self.keys.in_use().is_over(self.clock.now()) {
+                continue;
+            }
+            if let Err(error) = self.tend_keys().await {
+                tracing::warn!(%error, "the old server key is not wiped yet; trying again in an hour");
+                every.reset_after(RETRY);
+            }
+        }
+    }
+
     async fn tend(&self, folder: &mut dyn KeyFolder) -> Result<(), RotationError> {
         match self.old_key() {
             None => return Ok(()),
@@ -196,6 +222,7 @@ impl Keeper {
                 if self.clock.now() < end {
                     return Ok(());
                 }
+                self.end_what_is_left(end).await.map_err(RotationError::Retiring)?;
             }
             Some(Retiring::Now) => {
                 self.void_all(&Actor::Postern, false).await.map_err(RotationError::Voiding)?;

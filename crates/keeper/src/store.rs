@@ -186,6 +186,8 @@ pub trait Store: Send + Sync + 'static {
     async fn app_password(&self, id: AppPasswordId) -> Stored<Option<Listed>>;
     /// Refusals of an account since then, newest first.
     async fn refusals(&self, account: AccountId, since: Timestamp) -> Stored<Vec<Refused>>;
+    /// Digests of the recovery codes that are left.
+    async fn recovery_codes(&self, account: AccountId) -> Stored<Vec<Digest>>;
     /// How many recovery codes are left.
     async fn recovery_codes_left(&self, account: AccountId) -> Stored<usize>;
     /// Lines of audit behind `after`, in order, at most `limit`.
@@ -247,6 +249,8 @@ pub trait Store: Send + Sync + 'static {
     async fn spend(&self, id: AccountId, spent: Spent, entry: &Entry) -> Stored<bool>;
     /// Replaces the recovery codes. False if the account is gone.
     async fn renew_recovery_codes(&self, id: AccountId, recovery: &[Digest], entry: &Entry) -> Stored<bool>;
+    /// Voids those of these recovery codes that are left. False if none is.
+    async fn void_recovery_codes(&self, id: AccountId, codes: &[Digest], entry: &Entry) -> Stored<bool>;
     /// Voids what stood on a server key that others may know: epoch and app
     /// passwords as in [`Store::change_primary`]; recovery and set-up codes are
     /// gone; the seed is replaced, unless it has changed meanwhile, and counts as

@@ -276,7 +276,7 @@ pub(crate) enum Audit {
 pub(crate) enum Key {
     /// Make a new server key; the old one stays good for a while. Also while serving
     #[command(
-        after_help = "EXAMPLES:\n  postern key rotate\n  postern key rotate --retire-after 30d\n  postern key rotate --compromised\n\nApp passwords move over to the new key when they are used. What is left under the old one when it retires is void: app passwords that were not used, and recovery codes that were not renewed."
+        after_help = "EXAMPLES:\n  postern key rotate\n  postern key rotate --retire-after 30d\n  postern key rotate --compromised\n\nApp passwords move over to the new key when they are used. What is left under the old one when it retires ends: app passwords that were not used, and recovery codes that were not renewed."
     )]
     Rotate {
         /// What was made under the old key is good for so long

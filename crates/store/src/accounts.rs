@@ -38,6 +38,11 @@ pub(crate) fn recovery_codes_left<D: Db>(db: &D, id: AccountId) -> Outcome<usize
     Ok(usize::try_from(count).unwrap_or(0))
 }
 
+pub(crate) fn recovery_codes<D: Db>(db: &D, id: AccountId) -> Outcome<Vec<Digest>> {
+    const SQL: &str = "SELECT r.digest FROM account AS a JOIN recovery_code AS r ON r.account = a.no WHERE a.id = ?1 ORDER BY r.digest";
+    db.query(SQL, values![id.as_bytes()], |row| Ok(Digest(Fields::of("recovery_code", row).bytes(0)?)))
+}
+
 pub(crate) fn set_up_is_open<D: Db>(db: &D, id: AccountId, digest: &Digest, now: Timestamp) -> Outcome<bool> {
     const SQL: &str = "SELECT 1 FROM account AS a JOIN set_up AS s ON s.account = a.no
         WHERE a.id = ?1 AND s.digest = ?2 AND s.expires > ?3";
@@ -203,15 +208,33 @@ pub(crate) fn spend<D: Db>(write: &mut Write<'_, D>, id: AccountId, spent: Spent
             "UPDATE account SET last_step = ?2 WHERE id = ?1 AND seed IS NOT NULL AND last_step < ?2",
             values![id.as_bytes(), rows::int(step)],
         )?,
-        Spent::RecoveryCode(digest) => write.db.execute(
-            "DELETE FROM recovery_code WHERE account = (SELECT no FROM account WHERE id = ?1) AND digest = ?2",
-            values![id.as_bytes(), &digest.0],
-        )?,
+        Spent::RecoveryCode(digest) => u64::from(drop_recovery_code(write, id, &digest)?),
     };
-    if let (1, Spent::RecoveryCode(Digest(digest))) = (changed, spent) {
-        write.record(Record::RecoveryCode(id, u64::from_be_bytes(std::array::from_fn(|at| digest[at]))));
-    }
     log_if(write, changed == 1, entry)
+}
+
+pub(crate) fn void_recovery_codes<D: Db>(
+    write: &mut Write<'_, D>,
+    id: AccountId,
+    codes: &[Digest],
+    entry: &Entry,
+) -> Outcome<bool> {
+    let mut voided = false;
+    for digest in codes {
+        voided |= drop_recovery_code(write, id, digest)?;
+    }
+    log_if(write, voided, entry)
+}
+
+/// For good. False if it is gone.
+fn drop_recovery_code<D: Db>(write: &mut Write<'_, D>, id: AccountId, digest: &Digest) -> Outcome<bool> {
+    const SQL: &str =
+        "DELETE FROM recovery_code WHERE account = (SELECT no FROM account WHERE id = ?1) AND digest = ?2";
+    let dropped = write.db.execute(SQL, values![id.as_bytes(), &digest.0])? == 1;
+    if dropped {
+        write.record(Record::RecoveryCode(id, u64::from_be_bytes(std::array::from_fn(|at| digest.0[at]))));
+    }
+    Ok(dropped)
 }
 
 pub(crate) fn renew_recovery_codes<D: Db>(

@@ -108,6 +108,10 @@ impl<K: Kind> Store for Sql<K> {
         self.list(move |db| journal::refusals(db, account, since)).await
     }
 
+    async fn recovery_codes(&self, account: AccountId) -> Stored<Vec<Digest>> {
+        self.look_up(move |db| accounts::recovery_codes(db, account)).await
+    }
+
     async fn recovery_codes_left(&self, account: AccountId) -> Stored<usize> {
         self.look_up(move |db| accounts::recovery_codes_left(db, account)).await
     }
@@ -202,6 +206,11 @@ impl<K: Kind> Store for Sql<K> {
     async fn renew_recovery_codes(&self, id: AccountId, recovery: &[Digest], entry: &Entry) -> Stored<bool> {
         let (recovery, entry) = (recovery.to_vec(), entry.clone());
         self.write(move |write| accounts::renew_recovery_codes(write, id, &recovery, &entry)).await
+    }
+
+    async fn void_recovery_codes(&self, id: AccountId, codes: &[Digest], entry: &Entry) -> Stored<bool> {
+        let (codes, entry) = (codes.to_vec(), entry.clone());
+        self.write(move |write| accounts::void_recovery_codes(write, id, &codes, &entry)).await
     }
 
     async fn void_secrets(

@@ -265,6 +265,14 @@ impl Store for MemoryStore {
         Ok(refused)
     }
 
+    async fn recovery_codes(&self, account: AccountId) -> Stored<Vec<Digest>> {
+        let kept = self.kept()?;
+        let mut codes: Vec<Digest> =
+            kept.accounts.get(&account).into_iter().flat_map(|held| &held.recovery).copied().collect();
+        codes.sort_by_key(|digest| digest.0);
+        Ok(codes)
+    }
+
     async fn recovery_codes_left(&self, account: AccountId) -> Stored<usize> {
         Ok(self.kept()?.accounts.get(&account).map_or(0, |held| held.recovery.len()))
     }
@@ -412,6 +420,14 @@ impl Store for MemoryStore {
         Ok(self.kept()?.change(id, entry, |held| {
             held.recovery = recovery.iter().copied().collect();
             true
+        }))
+    }
+
+    async fn void_recovery_codes(&self, id: AccountId, codes: &[Digest], entry: &Entry) -> Stored<bool> {
+        Ok(self.kept()?.change(id, entry, |held| {
+            let before = held.recovery.len();
+            held.recovery.retain(|digest| !codes.contains(digest));
+            held.recovery.len() < before
         }))
     }
 

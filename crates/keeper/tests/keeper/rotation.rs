@@ -2,7 +2,7 @@
 
 use std::{io, net::IpAddr, sync::Arc, time::Duration};
 
-use authority::{ChosenBy, Event, Login, Secret};
+use authority::{ChosenBy, Event, Login, Secret, State};
 use keeper::{AddAccount, Denied, FreshMandate, IssuedSecret, LiveSession, Owner, Retiring, RotationError, SignIn};
 use testkit::Call;
 
@@ -84,6 +84,41 @@ async fn a_password_that_is_used_moves_over_and_one_that_is_not_stops_with_the_o
         world.keeper.tend_keys().await.unwrap();
         assert_eq!(world.drawer.old(), None, "wiped");
     }
+}
+
+/// What is void with the old key says so, and nothing else does.
+#[tokio::test(start_paused = true)]
+async fn what_is_left_under_a_retired_key_is_not_listed_as_good() {
+    let world = World::new().await;
+    let (_, over_bob) = world.account("bob@example.org").await;
+    let (_, mandate) = world.account(ALICE).await;
+    let (used, unused) = (active(&world, &mandate).await, active(&world, &mandate).await);
+    let live = admitted(&world, &unused.secret).await.unwrap();
+    world.keeper.record_backup(0).await.unwrap();
+    world.advance(Duration::from_secs(1));
+    world.keeper.rotate_key(0, DAYS).await.unwrap();
+    let later = active(&world, &mandate).await;
+    assert!(admitted(&world, &used.secret).await.is_some());
+    // More than is read at once, on both sides of what matters.
+    world.keeper.renew_recovery_codes(&over_bob).await.unwrap();
+    for _ in 0..2_100 {
+        world.keeper.record_backup(0).await.unwrap();
+    }
+    world.advance(DAYS);
+    let known = lines(&world).await;
+    world.keeper.tend_keys().await.unwrap();
+
+    let expected = [(true, Event::RecoveryCodesVoided), (true, Event::AppPasswordRevoked { id: unused.password.id })];
+    assert_eq!(logged(&world, known).await, expected);
+    assert!(!live.is_open());
+    let alice = world.keeper.overview(&mandate).await.unwrap().unwrap();
+    let alive: Vec<_> = alice.passwords.iter().filter(|(_, state)| *state == State::Active).collect();
+    let mut alive: Vec<_> = alive.iter().map(|(listed, _)| listed.password.id).collect();
+    alive.sort();
+    let mut good = [used.password.id, later.password.id];
+    good.sort();
+    assert_eq!((alive, alice.recovery_codes_left), (good.to_vec(), 0));
+    assert_eq!(world.keeper.overview(&over_bob).await.unwrap().unwrap().recovery_codes_left, 10);
 }
 
 #[tokio::test(start_paused = true)]
@@ -217,6 +252,22 @@ async fn what_was_interrupted_goes_on() {
     let voided = world.keeper.replace_compromised_key(0).await.unwrap();
     assert_eq!((voided.accounts, voided.revoked, world.drawer.old()), (1, 1, None));
     assert_eq!(world.drawer.replaced(), replaced, "no third key");
+    with_totp(&world, &uri).await.unwrap();
+}
+
+/// Its seeds are not all sealed anew when the next one takes the place of a key.
+#[tokio::test(start_paused = true)]
+async fn a_compromised_key_takes_no_second_factor_with_it() {
+    let world = World::new().await;
+    let uri = world.add(ALICE, true).await.totp_uri.unwrap();
+    let store = world.store.clone();
+    world.drawer.before_replacing(move || {
+        store.set_available(false);
+        Ok(())
+    });
+    world.keeper.rotate_key(0, DAYS).await.unwrap_err();
+    world.store.set_available(true);
+    world.keeper.replace_compromised_key(0).await.unwrap();
     with_totp(&world, &uri).await.unwrap();
 }
 

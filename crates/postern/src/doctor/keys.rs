@@ -10,7 +10,10 @@ pub(super) fn examine(config: &Config) -> Option<Finding> {
     match key_files::read_old(&config.data) {
         Ok(None) => None,
         Ok(Some((_, Retiring::At(end)))) => {
-            let found = format!("the one before the current one is good until {}", date(end));
+            let found = format!(
+                "the one before the current one is good until {}; app passwords that are not used and recovery codes that are not renewed by then end with it",
+                date(end)
+            );
             Some(Finding::ok("server key", found))
         }
         Ok(Some((_, Retiring::Now))) => Some(Finding::fail(

@@ -268,6 +268,25 @@ pub async fn new_recovery_codes_replace_the_old(store: Arc<dyn Store>) {
     assert!(store.spend(alice.id, Spent::RecoveryCode(digest("three")), &used).await.unwrap());
 }
 
+pub async fn recovery_codes_are_voided_by_their_digests(store: Arc<dyn Store>) {
+    let (alice, bob) = (account("alice@example.org"), account("bob@example.org"));
+    with_codes(&*store, &alice, &["one", "two", "three"]).await;
+    with_codes(&*store, &bob, &["four"]).await;
+    let mut expected = ["one", "two", "three"].map(digest);
+    expected.sort_by_key(|digest| digest.0);
+    assert_eq!(store.recovery_codes(alice.id).await.unwrap(), expected);
+    assert_eq!(store.recovery_codes(account("nobody@example.org").id).await.unwrap(), []);
+
+    let entry = by_admin(&alice, 1, Event::RecoveryCodesVoided);
+    // One of them is spent by then, one is somebody else's.
+    let codes = ["one", "two", "spent", "four"].map(digest);
+    assert!(store.void_recovery_codes(alice.id, &codes, &entry).await.unwrap());
+    assert!(!store.void_recovery_codes(alice.id, &codes, &entry).await.unwrap(), "once");
+    assert_eq!(store.recovery_codes(alice.id).await.unwrap(), [digest("three")]);
+    assert_eq!(store.recovery_codes(bob.id).await.unwrap(), [digest("four")]);
+    assert_eq!(logged_since(&*store, 2).await, [entry]);
+}
+
 pub async fn secrets_are_voided_with_all_that_stands_on_them(store: Arc<dyn Store>) {
     let (alice, bob) = (account("alice@example.org"), account("bob@example.org"));
     let offer = SetUpOffer { digest: digest("offer"), expires: used("", 100).at };

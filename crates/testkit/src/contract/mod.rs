@@ -45,6 +45,7 @@ macro_rules! contract_suite {
             a_totp_step_is_spent_with_all_before_it
             a_recovery_code_is_spent_once
             new_recovery_codes_replace_the_old
+            recovery_codes_are_voided_by_their_digests
             secrets_are_voided_with_all_that_stands_on_them
             a_seed_is_sealed_anew_unless_it_has_changed
             an_app_password_reads_back_as_it_was_issued
