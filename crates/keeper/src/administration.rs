@@ -239,8 +239,9 @@ impl Keeper {
 
     /// Walks the whole chain.
     pub async fn verify_audit(&self) -> Result<AuditVerdict, StoreError> {
-        let keys = self.keys.in_use();
-        let mut verifier = Verifier::new(keys.audit());
+        // A copy: a long walk must not hold a rotation up.
+        let key = self.keys.in_use().audit().clone();
+        let mut verifier = Verifier::new(&key);
         loop {
             let (lines, head) = verifier.head();
             let page = self.store.audit(lines, 1000).await?;
