@@ -56,7 +56,7 @@ async fn in_turns(extent: &Extent) -> Outcome<Vec<Line>> {
             Unit::Times,
             Some(Goal::AtLeast(15.0)),
         ),
-        Line::new("  one caller, one fsync a call", one, Unit::PerSecond).beside(
+        Line::new("  one caller, an fsync for each call", one, Unit::PerSecond).beside(
             "of the next line",
             waits,
             Unit::Percent,
