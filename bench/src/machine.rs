@@ -45,8 +45,13 @@ impl Core {
         self.move_here()?;
         let child = command.spawn();
         Self::Load.move_here()?;
-        Ok(child?)
+        Ok(child.map_err(|why| format!("{} cannot be started: {why}", command.get_program().display()))?)
     }
+}
+
+/// This program, also when it has been built anew meanwhile.
+pub(crate) fn ourselves() -> Command {
+    Command::new("/proc/self/exe")
 }
 
 /// How many files a program may have open here.

@@ -6,7 +6,7 @@ use std::{fs, process::Command};
 use super::Yard;
 use crate::{
     Outcome,
-    machine::{Core, descriptors},
+    machine::{Core, descriptors, ourselves},
     server::Server,
 };
 
@@ -52,7 +52,7 @@ impl Who {
         };
         let mut command = match self {
             Self::Postern => postern(yard)?,
-            Self::Pump => pump(yard, port)?,
+            Self::Pump => pump(yard, port),
             Self::Haproxy => haproxy(yard, port)?,
             Self::Nginx => nginx(yard, port)?,
             Self::Dovecot => dovecot(yard, port)?,
@@ -69,10 +69,10 @@ fn postern(yard: &Yard) -> Outcome<Command> {
     Ok(command)
 }
 
-fn pump(yard: &Yard, port: u16) -> Outcome<Command> {
-    let mut command = Command::new(std::env::current_exe()?);
+fn pump(yard: &Yard, port: u16) -> Command {
+    let mut command = ourselves();
     command.arg("pump").args([port.to_string(), yard.upstream.to_string()]).arg(yard.certificate()).arg(yard.key());
-    Ok(command)
+    command
 }
 
 fn haproxy(yard: &Yard, port: u16) -> Outcome<Command> {

@@ -3,13 +3,17 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::Command,
 };
 
 use e2e::Site;
 use tempfile::TempDir;
 
-use crate::{Outcome, machine::Core, report::tell, server::Server};
+use crate::{
+    Outcome,
+    machine::{Core, ourselves},
+    report::tell,
+    server::Server,
+};
 
 /// So many accounts sign in, in turns.
 const PEOPLE: usize = 20;
@@ -33,7 +37,7 @@ impl Yard {
         // Dovecot's workers run under another user and have to get here.
         fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
         let upstream = e2e::free_port()?;
-        let mut stub = Command::new(std::env::current_exe()?);
+        let mut stub = ourselves();
         stub.arg("imap-stub").arg(upstream.to_string());
         let stub = Server::start(&mut stub, Core::Load, upstream, &folder.path().join("stub.log"))?;
 
