@@ -62,6 +62,9 @@ pub(crate) struct Database {
 impl Database {
     /// The server, its files read.
     pub(crate) fn server(&self) -> Result<Server, NotAServer> {
+        if let Some(file) = self.password_file.as_deref().filter(|file| is_exposed(file)) {
+            tracing::warn!(file = %file.display(), "everybody on this machine can read the database's password: chmod o-rwx it");
+        }
         Server::new(&self.url.0, self.password_file.as_deref(), self.ca.as_deref())
     }
 }

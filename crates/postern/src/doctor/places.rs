@@ -31,6 +31,9 @@ pub(super) fn examine(file: &Path, config: &Config) -> Vec<Finding> {
             }
         }
     }
+    if let Some(file) = config.store.as_ref().and_then(|store| store.password_file.as_deref()) {
+        findings.extend(readable(file));
+    }
     if let Some(tls) = &config.tls {
         findings.extend(readable(&tls.key));
     }
