@@ -133,15 +133,16 @@ impl Keeper {
     /// its time has come. Returns when another server has taken the store over.
     pub async fn keep_house(&self) {
         tokio::select! {
-            () = self.do_the_rounds() => {}
+            () = self.mind_the_sessions() => {}
+            // A store that hangs must not keep sessions open.
+            () = self.write_journals() => {}
             // Long work, at times: nobody waits for it.
             () = self.tend_keys_in_time() => {}
         }
     }
 
-    async fn do_the_rounds(&self) {
-        let mut every = tokio::time::interval(Duration::from_secs(1));
-        every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    async fn mind_the_sessions(&self) {
+        let mut every = every_second();
         loop {
             every.tick().await;
             self.registry.end_over(self.clock.now());
@@ -151,6 +152,13 @@ impl Keeper {
                 Tenure::Unsure => self.registry.end_all(),
                 Tenure::Lost => return self.registry.end_all(),
             }
+        }
+    }
+
+    async fn write_journals(&self) {
+        let mut every = every_second();
+        loop {
+            every.tick().await;
             if let Err(error) = self.write_journal().await {
                 tracing::warn!(%error, "uses and refusals could not be recorded yet; trying again");
             }
@@ -197,4 +205,10 @@ impl Keeper {
     fn draw<T>(&self, with: impl FnOnce(&mut Box<dyn CryptoRng + Send>) -> T) -> T {
         with(&mut self.random.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+fn every_second() -> tokio::time::Interval {
+    let mut every = tokio::time::interval(Duration::from_secs(1));
+    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    every
 }

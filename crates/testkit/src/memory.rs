@@ -12,7 +12,8 @@ use authority::{
     SecondFactor, Standing, Timestamp, Use, audit::GENESIS,
 };
 use keeper::{
-    Added, Digest, Factors, Issued, Listed, NewAccount, Refused, Resealed, SetUpOffer, Spent, Store, StoreError, Stored,
+    Added, Digest, Factors, Issued, Listed, NewAccount, Refused, Resealed, SetUpOffer, Spent, Store, StoreError,
+    Stored, Tenure,
 };
 
 use tokio::sync::Notify;
@@ -26,6 +27,7 @@ pub struct MemoryStore(Arc<Mutex<Kept>>);
 #[derive(Debug)]
 struct Kept {
     available: bool,
+    tenure: Tenure,
     hold: Option<(Call, Arc<Hold>)>,
     key: AuditKey,
     lines: Vec<SealedEntry>,
@@ -86,6 +88,7 @@ impl MemoryStore {
     pub fn new(key: AuditKey) -> Self {
         Self(Arc::new(Mutex::new(Kept {
             available: true,
+            tenure: Tenure::Ours,
             hold: None,
             key,
             lines: vec![],
@@ -108,6 +111,11 @@ impl MemoryStore {
     /// switched back.
     pub fn set_available(&self, available: bool) {
         self.lock().available = available;
+    }
+
+    /// What it says of whose it is.
+    pub fn set_tenure(&self, tenure: Tenure) {
+        self.lock().tenure = tenure;
     }
 
     fn lock(&self) -> MutexGuard<'_, Kept> {
@@ -214,6 +222,10 @@ impl Password {
 
 #[async_trait]
 impl Store for MemoryStore {
+    fn tenure(&self) -> Tenure {
+        self.lock().tenure
+    }
+
     async fn account_by_login(&self, login: &Login) -> Stored<Option<Account>> {
         let (read, met) = {
             let mut kept = self.kept()?;

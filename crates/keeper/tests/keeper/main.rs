@@ -7,4 +7,5 @@ mod portal;
 mod revocation;
 mod rotation;
 mod sign_in;
+mod tenure;
 mod world;

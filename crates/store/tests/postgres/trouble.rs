@@ -138,3 +138,27 @@ async fn a_lost_answer_to_a_commit_is_asked_for_and_not_guessed() {
         assert_eq!(verified(&*store).await, lines, "{loses:?}");
     }
 }
+
+#[tokio::test]
+async fn a_server_that_only_reads_is_an_outage_for_what_has_to_be_written() {
+    let (url, here) = (database(), folder());
+    let store = open(&url, &here, 1).await;
+    store.record(&entry(0)).await.unwrap();
+    let name = url.split("@/").nth(1).unwrap().split('?').next().unwrap();
+    let cut = format!("SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity WHERE datname = '{name}'");
+    // As after a failover to a standby that was not promoted.
+    for (reads_only, is_written) in [("on", false), ("off", true)] {
+        let setting = format!("ALTER DATABASE {name} SET default_transaction_read_only = {reads_only}");
+        Postgres::shared().sql("postgres", &setting);
+        Postgres::shared().sql("postgres", &cut);
+        let written = store.record(&entry(1)).await;
+        match written {
+            Ok(()) => assert!(is_written),
+            Err(StoreError::Unavailable(why)) => {
+                assert!(!is_written && why.contains("let [store] url name the one that writes"), "{why}");
+            }
+            Err(other) => panic!("{other}"),
+        }
+        assert_eq!(verified(&store).await, if is_written { 2 } else { 1 });
+    }
+}
