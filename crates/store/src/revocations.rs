@@ -115,6 +115,9 @@ pub(crate) struct Revocations {
     pending: Vec<Bytes>,
     /// Committed, and not in the file yet.
     owed: Vec<Bytes>,
+    /// False where the file was lost, until everybody is suspended: a crash before
+    /// that must find it lost again.
+    is_begun: bool,
 }
 
 impl Revocations {
@@ -146,14 +149,17 @@ impl Revocations {
             in_database: recorded,
             pending: vec![],
             owed: vec![],
+            is_begun: true,
         };
         let is_ours = !is_empty && this.read_header().map_err(failed)?;
         if is_empty && is_new {
-            this.begin_at(0).map_err(failed)?;
+            this.begin_file().map_err(failed)?;
         } else if is_ours && (this.written >= recorded || this.owes(db, recorded)?) {
             this.pay().map_err(failed)?;
         } else if if_lost == IfLost::BeginAnew {
-            this.begin_at(recorded).map_err(failed)?;
+            this.file.set_len(0).map_err(failed)?;
+            (this.base, this.written, this.is_begun) = (recorded, recorded, false);
+            this.owed.clear();
             return Ok((this, Found::Lost));
         } else {
             return Err(if is_ours { RevocationsError::Lost(path) } else { RevocationsError::Foreign(path) });
@@ -170,7 +176,9 @@ impl Revocations {
             let recorded = recorded(db)?;
             self.owed.clear();
             // What was committed after all, while nobody could tell.
-            self.owes(db, recorded)?;
+            if !self.owes(db, recorded)? {
+                return Err(Failure::corrupt("revocations.outbox", "it lacks records that the file does not have"));
+            }
             (self.recorded, self.in_database) = (Some(recorded), recorded);
         }
         Ok(())
@@ -198,7 +206,8 @@ impl Revocations {
             self.in_database = *recorded;
         }
         self.owed.append(&mut self.pending);
-        self.pay().map_err(|error| {
+        let begun = if self.is_begun { Ok(()) } else { self.begin_file() };
+        begun.and_then(|()| self.pay()).map_err(|error| {
             let told = format!("{}: {error}; make room, and check its owner", self.path.display());
             Failure::unsettled(Failure::unavailable(told))
         })
@@ -242,14 +251,13 @@ impl Revocations {
         Ok(is_whole)
     }
 
-    fn begin_at(&mut self, base: u64) -> io::Result<()> {
-        (self.base, self.written) = (base, base);
-        self.owed.clear();
-        self.file.set_len(0)?;
-        self.file.write_all_at(&self.seal(0, [0; 10], base, 0), 0)?;
+    fn begin_file(&mut self) -> io::Result<()> {
+        self.file.write_all_at(&self.seal(0, [0; 10], self.base, 0), 0)?;
         self.file.sync_all()?;
         let folder = self.path.parent().unwrap_or(Path::new("."));
-        File::open(folder)?.sync_all()
+        File::open(folder)?.sync_all()?;
+        self.is_begun = true;
+        Ok(())
     }
 
     /// False if it was not written under our key. What a power cut left of the
@@ -324,4 +332,29 @@ fn value(bytes: &Bytes) -> u64 {
 fn recorded<D: Db>(db: &D) -> Outcome<u64> {
     let records = db.number("SELECT records FROM revocations", &[])?;
     Ok(records.and_then(|records| u64::try_from(records).ok()).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_was_lost_stays_lost_until_everybody_is_suspended() {
+        let (db, folder) = (crate::sqlite::in_memory(), tempfile::tempdir().unwrap());
+        db.execute_batch("INSERT INTO audit (seq, line, seal) VALUES (1, x'00', zeroblob(32))").unwrap();
+        let open = |if_lost| Revocations::open(folder.path(), AuditKey::new([1; 32]), &db, if_lost);
+        let lost = |opened: Result<_, RevocationsError>| matches!(opened, Err(RevocationsError::Lost(_)));
+        assert!(lost(open(IfLost::Refuse)));
+        let (begun, found) = open(IfLost::BeginAnew).unwrap();
+        assert_eq!(found, Found::Lost);
+        // A crash before anybody is suspended.
+        drop(begun);
+        assert!(lost(open(IfLost::Refuse)));
+        let (mut begun, found) = open(IfLost::BeginAnew).unwrap();
+        assert_eq!(found, Found::Lost);
+        begun.begin(&db).unwrap();
+        begun.keep().unwrap();
+        drop(begun);
+        assert_eq!(open(IfLost::Refuse).unwrap().1, Found::Agreed);
+    }
 }
