@@ -349,13 +349,13 @@ fn audit_row(line: &SealedEntry) -> Value {
     let entry: Value = serde_json::from_str(&line.text).unwrap_or_else(|_| line.text.clone().into());
     let time = serde_json::from_str::<Entry>(&line.text).map(|entry| date(entry.at)).unwrap_or_default();
     let heading = ["at", "actor", "account", "event"];
-    let details: Vec<&Value> = entry
-        .as_object()
-        .into_iter()
-        .flatten()
-        .filter(|(key, _)| !heading.contains(&&***key))
-        .map(|(_, value)| value)
-        .collect();
+    // Times are kept as numbers; people read dates.
+    let told = |(key, value): (&String, &Value)| match value.as_i64().filter(|_| key.ends_with("_until")) {
+        Some(millis) => date(Timestamp::from_millis(millis)).into(),
+        None => value.clone(),
+    };
+    let details: Vec<Value> =
+        entry.as_object().into_iter().flatten().filter(|(key, _)| !heading.contains(&&***key)).map(told).collect();
     json!({
         "seq": line.seq,
         "time": time,
