@@ -38,7 +38,7 @@ impl Keeper {
 }
 
 fn interrupted_change(why: &str) -> StoreError {
-    StoreError::Unavailable(
+    StoreError::Unsettled(
         format!("the change was interrupted ({why}): look whether it was made, then try again").into(),
     )
 }

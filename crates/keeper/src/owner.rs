@@ -42,12 +42,18 @@ pub enum Denied {
     /// Try later.
     #[error("this cannot be done right now; try again in a minute")]
     Unavailable,
+    /// The store was lost while it did it.
+    #[error("it is not known whether this was done; look, then try again")]
+    Unsettled,
 }
 
 impl From<StoreError> for Denied {
     fn from(error: StoreError) -> Self {
         tracing::error!(%error, "the portal cannot use the store");
-        Self::Unavailable
+        match error {
+            StoreError::Unsettled(_) => Self::Unsettled,
+            _ => Self::Unavailable,
+        }
     }
 }
 

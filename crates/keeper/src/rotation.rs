@@ -14,10 +14,7 @@ use std::{
 
 use authority::{Account, Actor, Entry, Event, Timestamp};
 use rand_core::Rng;
-use tokio::{
-    sync::{MutexGuard, oneshot},
-    time::MissedTickBehavior,
-};
+use tokio::sync::{MutexGuard, oneshot};
 
 use crate::{Keeper, KeyFolder, Keys, Resealed, Retiring, ServerKey, Store, StoreError, Tenure, live_session::Around};
 
@@ -200,8 +197,7 @@ impl Keeper {
 
     /// Tends them when the time of the old one has come, for as long as it is polled.
     pub(crate) async fn tend_keys_in_time(&self) {
-        let mut every = tokio::time::interval(Duration::from_secs(1));
-        every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut every = crate::every_second();
         loop {
             every.tick().await;
             if !self.keys.in_use().is_over(self.clock.now()) {

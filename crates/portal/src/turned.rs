@@ -19,12 +19,12 @@ pub(crate) enum Turned {
     TooLarge,
     TooSlow,
     Unavailable,
+    Unsettled,
 }
 
 impl From<StoreError> for Turned {
     fn from(error: StoreError) -> Self {
-        tracing::error!(%error, "the portal cannot use the store");
-        Self::Unavailable
+        Denied::from(error).into()
     }
 }
 
@@ -32,6 +32,7 @@ impl From<Denied> for Turned {
     fn from(denied: Denied) -> Self {
         match denied {
             Denied::Unavailable => Self::Unavailable,
+            Denied::Unsettled => Self::Unsettled,
             _ => Self::SIGN_IN,
         }
     }
@@ -69,6 +70,11 @@ impl Turned {
                 "This cannot be done right now",
                 "Nothing was changed. Try again in a minute.",
             ),
+            Self::Unsettled => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "It is not known whether this was done",
+                "What keeps everything was lost meanwhile. In a minute, look whether it was done, then try again if need be.",
+            ),
         }
     }
 }
@@ -105,7 +111,7 @@ impl IntoResponse for Turned {
         let mut response = (status, format!("{heading}\n{text}\n")).into_response();
         response.extensions_mut().insert(self);
         match self {
-            Self::Unavailable => {
+            Self::Unavailable | Self::Unsettled => {
                 response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("60"));
             }
             // What is left of the body would be read as the next request.
@@ -115,5 +121,20 @@ impl IntoResponse for Turned {
             _ => {}
         }
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_have_been_done_is_not_denied() {
+        let lost = || StoreError::Unsettled("the connection broke".into());
+        for turned in [Turned::from(lost()), Turned::from(Denied::from(lost()))] {
+            let (status, heading, text) = turned.words();
+            assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+            assert!(heading.contains("not known") && !text.contains("Nothing was changed"), "{heading}: {text}");
+        }
     }
 }

@@ -12,7 +12,7 @@ use std::{
 use authority::Standing;
 use keeper::{Keeper, Retiring};
 use serde_json::{Value, json};
-use store::IfLost;
+use store::{IfLost, RevocationsError};
 
 use crate::{
     config::Config,
@@ -34,6 +34,8 @@ pub(crate) enum BackupError {
     Running,
     #[error("{} is another key than the backup's: move data/keys away if the backup is of this site", .0.display())]
     OtherKey(PathBuf),
+    #[error(transparent)]
+    Lost(RevocationsError),
     #[error(transparent)]
     Data(#[from] DataError),
 }
@@ -59,10 +61,20 @@ pub(crate) async fn back_up(keeper: &Keeper, config: &Config, folder: &Path) -> 
     Ok(json!({ "backup": folder, "accounts": keeper.accounts().await.map_err(DataError::Store)?.len() }))
 }
 
+/// Opens the store as it is, without the revocations that are lost: everybody is
+/// suspended.
+pub(crate) async fn do_without_revocations(config: &Config) -> Result<Value, BackupError> {
+    stopped(config).await?;
+    told(&data::open_without_revocations(config).await?).await
+}
+
 /// Puts a backup in place, and suspends or revokes what its time has passed over.
 pub(crate) async fn restore(config: &Config, folder: &Path, if_lost: IfLost) -> Result<Value, BackupError> {
-    if tokio::net::UnixStream::connect(socket::path(config)).await.is_ok() {
-        return Err(BackupError::Running);
+    stopped(config).await?;
+    let revocations = config.data.join("revocations");
+    // Before anything is put in place: what is there would have to be moved away again.
+    if if_lost == IfLost::Refuse && !revocations.exists() {
+        return Err(BackupError::Lost(RevocationsError::Lost(revocations)));
     }
     let database = folder.join("postern.db");
     if !database.is_file() {
@@ -89,14 +101,25 @@ pub(crate) async fn restore(config: &Config, folder: &Path, if_lost: IfLost) -> 
             Err(error) => return Err(unreadable(&to, error)),
         }
     }
-    let keeper = data::restore(config, &database, if_lost).await?;
+    told(&data::restore(config, &database, if_lost).await?).await
+}
+
+async fn stopped(config: &Config) -> Result<(), BackupError> {
+    match tokio::net::UnixStream::connect(socket::path(config)).await {
+        Ok(_) => Err(BackupError::Running),
+        Err(_) => Ok(()),
+    }
+}
+
+/// Who is there, and who has to wait.
+async fn told(keeper: &Keeper) -> Result<Value, BackupError> {
     let accounts = keeper.accounts().await.map_err(DataError::Store)?;
     let suspended: Vec<&str> = accounts
         .iter()
         .filter(|account| account.standing == Standing::Suspended)
         .map(|account| account.login.as_str())
         .collect();
-    Ok(json!({ "restored": folder, "accounts": accounts.len(), "suspended": suspended }))
+    Ok(json!({ "accounts": accounts.len(), "suspended": suspended }))
 }
 
 /// The old key, where there is one.

@@ -93,8 +93,9 @@ pub(crate) enum Verb {
         after_help = "EXAMPLE:\n  systemctl stop postern\n  mv data/postern.db* /somewhere/else/\n  postern restore /var/backups/postern-2026-03-03\n\nAccounts of which the password, the second factor or the standing has changed since the backup was made are suspended, and listed: reset or resume them."
     )]
     Restore {
-        /// What `postern backup` made
-        folder: PathBuf,
+        /// What `postern backup` made; without one, the store stays as it is
+        #[arg(required_unless_present = "without_revocations")]
+        folder: Option<PathBuf>,
         /// data/revocations is lost: suspend every account until it is resumed
         #[arg(long)]
         without_revocations: bool,

@@ -65,6 +65,11 @@ pub(crate) async fn open(config: &Config) -> Result<Keeper, DataError> {
     open_with(config, None, IfLost::Refuse).await
 }
 
+/// Opens the store although its file of revocations is lost.
+pub(crate) async fn open_without_revocations(config: &Config) -> Result<Keeper, DataError> {
+    open_with(config, None, IfLost::BeginAnew).await
+}
+
 /// Opens a store that has nothing in it yet with all that is in a backup.
 pub(crate) async fn restore(config: &Config, backup: &Path, if_lost: IfLost) -> Result<Keeper, DataError> {
     open_with(config, Some(backup), if_lost).await

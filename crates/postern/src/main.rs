@@ -124,12 +124,16 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         }
         Verb::Restore { folder, without_revocations } => {
             let if_lost = if without_revocations { IfLost::BeginAnew } else { IfLost::Refuse };
-            let answer = backup::restore(&config()?, &folder, if_lost).await.map_err(|error| match error {
+            let restored = match folder {
+                Some(folder) => backup::restore(&config()?, &folder, if_lost).await,
+                None => backup::do_without_revocations(&config()?).await,
+            };
+            let answer = restored.map_err(|error| match error {
                 BackupError::Data(DataError::Folder(OpenError::NotEmpty { .. }))
                 | BackupError::Data(DataError::Database(postgres::OpenError::NotEmpty { .. })) => {
                     Failure::refused(error)
                 }
-                BackupError::Data(_) => Failure::unreachable(error),
+                BackupError::Data(_) | BackupError::Lost(_) => Failure::unreachable(error),
                 _ => Failure::refused(error),
             })?;
             terminal::print(&answer, json, &[]);

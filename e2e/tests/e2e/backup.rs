@@ -116,7 +116,7 @@ fn without_the_revocations_everybody_waits() {
     let refused = postern.cli(&["restore", folder], "").unwrap();
     assert_eq!(refused.status, Some(3), "{}", refused.err);
     assert!(refused.err.contains("--without-revocations"), "{}", refused.err);
-    fs::remove_file(postern.path("data/postern.db")).unwrap();
+    assert!(!postern.path("data/postern.db").exists(), "nothing was put in place");
     let restored = done(&postern, &["restore", folder, "--without-revocations"]);
     assert_eq!(restored["suspended"], serde_json::json!([ALICE]));
     let mut server = postern.spawn("again.log").unwrap();
@@ -126,4 +126,12 @@ fn without_the_revocations_everybody_waits() {
     assert!(logs_in(&postern, "alice", &secret));
     server.signal(rustix::process::Signal::TERM);
     server.wait();
+
+    // The file alone is lost: the store that is there opens, and everybody waits again.
+    fs::remove_file(postern.path("data/revocations")).unwrap();
+    let refused = postern.cli(&["account", "list"], "").unwrap();
+    assert!(refused.status == Some(3) && refused.err.contains("--without-revocations"), "{}", refused.err);
+    let opened = done(&postern, &["restore", "--without-revocations"]);
+    assert_eq!(opened["suspended"], serde_json::json!([ALICE]));
+    assert_eq!(done(&postern, &["account", "list"])[0]["standing"], "suspended");
 }

@@ -152,7 +152,7 @@ pub(super) fn status(denied: &Denied) -> StatusCode {
         Denied::Refused | Denied::Over | Denied::NotFresh => StatusCode::FORBIDDEN,
         Denied::Throttled => StatusCode::TOO_MANY_REQUESTS,
         Denied::Unfit(_) => StatusCode::UNPROCESSABLE_ENTITY,
-        Denied::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        Denied::Unavailable | Denied::Unsettled => StatusCode::SERVICE_UNAVAILABLE,
     }
 }
 

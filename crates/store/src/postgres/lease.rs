@@ -112,9 +112,10 @@ pub(super) fn take(session: &Session, applicant: &Applicant) -> Result<(), NotTa
                 session.execute(sql, values![&applicant.run, &applicant.place, &*applicant.who])?;
                 return Ok(None);
             };
-            let is_free = lease.holder.is_none() || lease.place == applicant.place || watched >= WATCHED;
-            let is_quiet = seen.as_ref().is_none_or(|seen| *seen == (lease.holder.clone(), lease.commits));
-            if is_free && is_quiet {
+            let is_quiet = seen.as_ref().is_some_and(|seen| *seen == (lease.holder.clone(), lease.commits));
+            let is_dead = lease.place == applicant.place || (watched >= WATCHED && is_quiet);
+            // Given back, perhaps just now.
+            if lease.holder.is_none() || is_dead {
                 let sql = "UPDATE lease SET past_holder = holder, past_commits = commits,
                     holder = ?1, place = ?2, who = ?3, commits = 0";
                 session.execute(sql, values![&applicant.run, &applicant.place, &*applicant.who])?;

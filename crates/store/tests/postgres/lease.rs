@@ -4,14 +4,10 @@ use authority::Event;
 use keeper::{Store, StoreError, Tenure};
 use testkit::{Postgres, account, by_admin};
 
-use super::{OpenError, database, folder, lease, open};
+use super::{OpenError, database, folder, lease, name, open};
 
 fn entry(secs: u64) -> authority::Entry {
     by_admin(&account("alice@example.org"), secs, Event::SessionsEnded { count: 1 })
-}
-
-fn name(url: &str) -> &str {
-    url.split("@/").nth(1).unwrap().split('?').next().unwrap()
 }
 
 #[tokio::test]
@@ -104,4 +100,21 @@ async fn a_lease_that_nobody_counts_on_is_free_after_half_a_minute() {
     let store = open(&url, &there, 2).await;
     assert!(begun.elapsed().as_secs() >= 29, "{:?}", begun.elapsed());
     store.record(&entry(0)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_lease_that_is_given_back_while_it_is_watched_is_taken() {
+    let (url, here, there) = (database(), folder(), folder());
+    drop(open(&url, &here, 1).await);
+    let database = name(&url).to_owned();
+    let left = "UPDATE lease SET holder = '\\x07', place = '\\x07', who = 'elsewhere, process 7', commits = 7";
+    Postgres::shared().sql(&database, left);
+    let watching = tokio::spawn(async move { lease(&url, &there, 2).await.map(|_| there) });
+    // It has looked once: its first transaction is over, and nothing is asked.
+    let looked = format!("SELECT count(*) FROM pg_stat_activity WHERE datname = '{database}' AND query = 'COMMIT'");
+    while Postgres::shared().sql("postgres", &looked) == "0" {
+        tokio::task::yield_now().await;
+    }
+    Postgres::shared().sql(&database, "UPDATE lease SET holder = NULL");
+    watching.await.unwrap().unwrap();
 }

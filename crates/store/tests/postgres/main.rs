@@ -9,6 +9,8 @@ mod crash;
 mod flood;
 mod histories;
 mod lease;
+#[path = "../both/lock.rs"]
+mod lock;
 #[path = "../both/restored.rs"]
 mod restored;
 mod tls;
@@ -18,10 +20,10 @@ use std::{
     fs::Permissions,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 use keeper::Store;
+use lock::lock;
 use store::{
     IfLost,
     postgres::{self, Leased, OpenError, Server},
@@ -33,18 +35,6 @@ use testkit::Postgres;
 /// A data folder: each is another place.
 fn folder() -> TempDir {
     tempfile::Builder::new().permissions(Permissions::from_mode(0o700)).tempdir().unwrap()
-}
-
-/// The lock of a folder that was just let go. A process that another test is
-/// starting has it for the moment between its fork and its exec.
-fn lock(folder: &Path) -> sqlite::Locked {
-    for _ in 0..1_000 {
-        match sqlite::lock(folder) {
-            Err(sqlite::OpenError::InUse { .. }) => std::thread::park_timeout(Duration::from_millis(2)),
-            locked => return locked.unwrap(),
-        }
-    }
-    sqlite::lock(folder).unwrap()
 }
 
 /// Run number `run`, in this folder.
@@ -104,7 +94,7 @@ impl Site {
     }
 
     fn name(&self) -> &str {
-        self.database.split("@/").nth(1).unwrap().split('?').next().unwrap()
+        name(&self.database)
     }
 
     /// Another database that is as this is now: its name.
@@ -127,4 +117,9 @@ impl Site {
     fn restore(self, copy: String) -> Self {
         Self { database: Postgres::shared().url(&copy), ..self }
     }
+}
+
+/// The name of the database in its URL.
+fn name(url: &str) -> &str {
+    url.split("@/").nth(1).unwrap().split('?').next().unwrap()
 }

@@ -11,7 +11,7 @@ use tokio::{
     sync::watch,
 };
 
-use super::{database, folder, open};
+use super::{database, folder, name, open};
 
 fn entry(secs: u64) -> authority::Entry {
     by_admin(&account("alice@example.org"), secs, Event::SessionsEnded { count: 1 })
@@ -50,7 +50,7 @@ async fn connections_that_were_cut_are_made_again_unnoticed() {
     for round in 0..3 {
         store.record(&entry(round)).await.unwrap();
         assert_eq!(verified(&store).await, round + 1);
-        let name = url.split("@/").nth(1).unwrap().split('?').next().unwrap();
+        let name = name(&url);
         let cut =
             format!("SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity WHERE datname = '{name}'");
         assert_ne!(Postgres::shared().sql("postgres", &cut), "0");
@@ -144,7 +144,7 @@ async fn a_server_that_only_reads_is_an_outage_for_what_has_to_be_written() {
     let (url, here) = (database(), folder());
     let store = open(&url, &here, 1).await;
     store.record(&entry(0)).await.unwrap();
-    let name = url.split("@/").nth(1).unwrap().split('?').next().unwrap();
+    let name = name(&url);
     let cut = format!("SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity WHERE datname = '{name}'");
     // As after a failover to a standby that was not promoted.
     for (reads_only, is_written) in [("on", false), ("off", true)] {

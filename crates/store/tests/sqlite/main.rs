@@ -10,6 +10,8 @@ mod durable;
 mod flood;
 mod folder;
 mod histories;
+#[path = "../both/lock.rs"]
+mod lock;
 #[path = "../both/restored.rs"]
 mod restored;
 mod tampering;
@@ -18,10 +20,10 @@ use std::{
     fs::{self, Permissions},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 use keeper::Store;
+use lock::lock;
 use store::{IfLost, sqlite};
 use tempfile::TempDir;
 
@@ -32,18 +34,6 @@ fn folder() -> TempDir {
 
 fn open(folder: &TempDir) -> impl Store + std::fmt::Debug + use<> {
     sqlite::open_locked(lock(folder.path()), testkit::contract::key(), IfLost::Refuse).unwrap()
-}
-
-/// The lock of a folder that was just let go. A process that another test is
-/// starting has it for the moment between its fork and its exec.
-fn lock(folder: &Path) -> sqlite::Locked {
-    for _ in 0..1_000 {
-        match sqlite::lock(folder) {
-            Err(sqlite::OpenError::InUse { .. }) => std::thread::park_timeout(Duration::from_millis(2)),
-            locked => return locked.unwrap(),
-        }
-    }
-    sqlite::lock(folder).unwrap()
 }
 
 /// The database as somebody else would open it.
