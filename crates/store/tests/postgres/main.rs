@@ -27,7 +27,6 @@ use lock::lock;
 use store::{
     IfLost,
     postgres::{self, Leased, OpenError, Server},
-    sqlite,
 };
 use tempfile::TempDir;
 use testkit::Postgres;
