@@ -1,7 +1,7 @@
 //! The one that writes: every transaction counts on the lease, and none is
 //! taken for done, or for not done, that may have been the other.
 
-use std::{sync::Arc, time::Duration};
+use std::{sync::Arc, thread, time::Duration};
 
 use super::{
     failure::Unreachable,
@@ -152,8 +152,13 @@ impl Writable for Leader {
 
 impl Drop for Leader {
     fn drop(&mut self) {
+        // In a thread of its own: where it is dropped others may be waited for, and
+        // a runtime refuses to wait there.
+        let given_back = thread::scope(|scope| {
+            scope.spawn(|| self.revive().and_then(|()| lease::give_back(&self.session, &self.run))).join()
+        });
         // If it cannot be told now, the next one watches for half a minute.
-        if let Err(Failure(error)) = self.revive().and_then(|()| lease::give_back(&self.session, &self.run)) {
+        if let Ok(Err(Failure(error))) = given_back {
             tracing::warn!(%error, "the lease could not be given back");
         }
     }
