@@ -2,7 +2,7 @@
 //! session to the server behind and relays it; and the [`drive`], which is its
 //! own server behind.
 //!
-//! **What it is.** [`ImapDoor`] and [`HttpDoor`], each a `front::Service`. The
+//! **What it is.** [`MailDoor`] and [`HttpDoor`], each a `front::Service`. The
 //! parsing is `protocols`' and hyper's, the decision the keeper's; what is left
 //! here is IO, time-outs, the order of steps, and what passes between an app and
 //! the server behind: which headers, whose name, and nothing after a revocation.
@@ -10,8 +10,8 @@
 //! **What it is not.** It has no rule of its own about who comes in, and keeps
 //! nothing of what passes.
 //!
-//! - To add a door: the decoder and encoder in `protocols`, a file here that
-//!   turns its sign-in into a `SignInAttempt`, the handover, and `relay`.
+//! - To add a door for mail: both sides of the dialogue in `protocols`, and a file
+//!   in `mail/` that says how a door speaks it.
 //! - To add a header that servers behind believe: `http/headers.rs`.
 //! - What browsers are told and refused: `http/response_policy.rs`.
 //! - The wall around a folder: `drive/folder.rs`; every call in it starts from
@@ -19,7 +19,7 @@
 
 pub mod drive;
 mod http;
-mod imap;
+mod mail;
 mod relay;
 mod upstream;
 
@@ -27,7 +27,7 @@ pub use http::{
     HttpDoor,
     body::{Body, BodyError},
 };
-pub use imap::{ImapDoor, MasterUser};
+pub use mail::{Imap, MailDoor, MasterUser};
 pub use upstream::{NotAnUpstream, Upstream};
 
 /// The one text for every refusal: it says what to do and nothing about why.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use authority::{Area, Door, Protocol, Scope};
 use front::{Address, Connection, Endpoint, Limits, Security, Service, Tls};
-use gateway::{HttpDoor, ImapDoor, MasterUser, drive::Drive};
+use gateway::{HttpDoor, Imap, MailDoor, MasterUser, drive::Drive};
 use ipnet::IpNet;
 use keeper::Keeper;
 use portal::{DoorHelp, Portal, Settings};
@@ -98,8 +98,8 @@ fn service(
             if password.is_exposed() {
                 tracing::warn!(file = %password.path().display(), "everybody on this machine can read the master user's password: chmod o-rwx it");
             }
-            let master = MasterUser { login: login.clone(), password: password.read()? };
-            (Arc::new(ImapDoor::new(keeper, door, upstream, master, &portal)), "imap")
+            let master = MasterUser { login: login.clone(), password: password.read()?, separator: None };
+            (Arc::new(MailDoor::new(keeper, door, upstream, Imap(master), &portal)), "imap")
         }
         Spoken::Http { user_header, .. } => {
             (Arc::new(HttpDoor::forwarding(keeper, door, upstream, user_header.clone(), &portal)), "http/1.1")

@@ -32,7 +32,12 @@
 //!    (`tests/corpus`), and the properties of `tests/imap/properties.rs`: the same events
 //!    however the octets were cut, and no panic on any.
 
+pub mod dialogue;
+pub mod handover;
 pub mod http;
 pub mod imap;
 mod input;
 pub mod sasl;
+
+pub use dialogue::{Admitted, Event, ServerSide, Transport};
+pub use handover::ClientSide;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use authority::{Protocol, Secret};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use front::Security;
-use gateway::{ImapDoor, MasterUser, Upstream};
+use gateway::{MailDoor, MasterUser, Upstream};
 
 use crate::{
     imap_behind::{After, Imap, ImapBehind},
@@ -16,8 +16,9 @@ use crate::{
 const SOON: Duration = Duration::from_secs(5);
 
 fn at(world: &World, upstream: Upstream, security: Security) -> Served {
-    let master = MasterUser { login: "postern".into(), password: Secret::new("master".into()) };
-    let door = ImapDoor::new(world.keeper.clone(), door("imap", Protocol::Imap, "mail"), upstream, master, PORTAL);
+    let master = MasterUser { login: "postern".into(), password: Secret::new("master".into()), separator: None };
+    let speaks = gateway::Imap(master);
+    let door = MailDoor::new(world.keeper.clone(), door("imap", Protocol::Imap, "mail"), upstream, speaks, PORTAL);
     Served::new(door.with_handover_timeout(Duration::from_millis(500)), security)
 }
 

@@ -1,6 +1,6 @@
 //! What is announced before a sign-in, and what of the server behind is passed on after it.
 
-use super::server::Transport;
+use crate::dialogue::Transport;
 
 /// Announced to every client before it signs in, in this order.
 ///

@@ -3,87 +3,13 @@
 //! The session is opened with SASL PLAIN, signed in as a master user and acting
 //! as the person (`authzid`): Dovecot's master users, Cyrus's `proxyservers`.
 
-use std::fmt;
-
-use thiserror::Error;
 use zeroize::Zeroizing;
 
+use crate::handover::{ActingAs, ClientSide, Event, HandoverError, MAX_LINE, MAX_LINES, Ready, excerpt};
 use crate::input::Input;
-use crate::sasl::{self, SaslError};
+use crate::sasl::SaslError;
 
-/// The longest line the server behind may send before the session is handed over.
-const MAX_LINE: usize = 8192;
-/// Untagged lines it may send before an answer.
-const MAX_LINES: usize = 64;
-/// How much of its words is kept for the log, in characters.
-const MAX_TEXT: usize = 256;
-
-/// What the caller has to do next.
-pub enum Event {
-    /// Write these octets to the server. They may hold the master password.
-    Send(Zeroizing<Vec<u8>>),
-    /// The session stands.
-    Ready(Ready),
-    /// It does not: close the connection. The person's password is not to blame.
-    Failed(HandoverError),
-}
-
-impl fmt::Debug for Event {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Send(octets) => write!(f, "Send([{} octets, redacted])", octets.len()),
-            Self::Ready(ready) => f.debug_tuple("Ready").field(ready).finish(),
-            Self::Failed(error) => f.debug_tuple("Failed").field(error).finish(),
-        }
-    }
-}
-
-/// A session at the server behind.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Ready {
-    /// What it can do in this session, words parted by spaces, not yet
-    /// [masked](super::masked).
-    pub capabilities: String,
-    /// What it sent after its answer: the first octets of the relay to the client.
-    pub leftover: Vec<u8>,
-}
-
-/// Why a session could not be handed over: in each case an outage for the
-/// client, never a wrong password. The text is for the log.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum HandoverError {
-    /// It said no to the master user or to the person's name.
-    #[error(
-        "the IMAP server behind refused the handover ({0}): check the master user's name and password in [[gateway]] handover, and that the account exists there"
-    )]
-    Refused(String),
-    /// It is shutting down, overloaded or closing.
-    #[error("the IMAP server behind is unavailable ({0}): look at its own log")]
-    Unavailable(String),
-    /// It takes anybody who connects for somebody: nobody's mail is safe there.
-    #[error(
-        "the IMAP server behind signs everybody in by itself (PREAUTH): point [[gateway]] upstream at a listener that asks for a password"
-    )]
-    PreAuthenticated,
-    /// It does not offer PLAIN on this connection.
-    #[error(
-        "the IMAP server behind offers no AUTH=PLAIN here: let it accept cleartext passwords from Postern's address, or use imaps:// for [[gateway]] upstream"
-    )]
-    NoPlain,
-    /// A client could sign in to it again, past Postern (RFC 8437).
-    #[error(
-        "the IMAP server behind offers UNAUTHENTICATE, by which an app could become somebody else there without Postern: switch it off"
-    )]
-    LeadsPast,
-    /// It does not speak IMAP, or not to the end.
-    #[error("the server behind does not speak IMAP as expected ({0}): check [[gateway]] upstream")]
-    NotImap(String),
-}
-
-/// The client's side of one connection to the server behind. [Feed](Self::feed)
-/// it what arrives, then take [events](Self::next_event) until there are none;
-/// after `Ready` or `Failed` there are none any more.
+/// One connection to the server behind.
 pub struct Client {
     input: Input,
     state: State,
@@ -117,56 +43,28 @@ impl State {
     }
 }
 
-impl Client {
-    /// A connection that was just opened: wait for the greeting.
-    ///
-    /// # Errors
-    /// When a name is empty or holds a control character, or the password is
-    /// empty or holds NUL: it would change who is meant.
-    pub fn new(user: &str, master: &str, password: &str) -> Result<Self, SaslError> {
-        for name in [user, master] {
-            sasl::name(name.into())?;
-        }
-        if password.is_empty() {
-            return Err(SaslError::EmptyPassword);
-        }
-        if password.contains('\0') {
-            return Err(SaslError::Syntax);
-        }
-        Ok(Self {
-            input: Input::default(),
-            state: State::Greeting,
-            message: sasl::plain_message(user, master, password),
-            capabilities: None,
-            lines: 0,
-        })
-    }
-
-    /// Takes what arrived.
-    pub fn feed(&mut self, octets: &[u8]) {
+impl ClientSide for Client {
+    fn feed(&mut self, octets: &[u8]) {
         if self.state != State::Over {
             self.input.push(octets);
         }
     }
 
-    /// The server closed the connection.
-    #[must_use]
-    pub fn closed(&mut self) -> HandoverError {
+    fn closed(&mut self) -> HandoverError {
         self.state = State::Over;
         HandoverError::Unavailable("it closed the connection".into())
     }
 
-    /// The next thing to do; `None` until there is more input.
-    pub fn next_event(&mut self) -> Option<Event> {
+    fn next_event(&mut self) -> Option<Event> {
         while self.state != State::Over {
             let line = match self.input.line(MAX_LINE) {
                 Ok(Some(line)) => line,
                 Ok(None) => return None,
-                Err(_) => return Some(self.fail(HandoverError::NotImap("a line without end".into()))),
+                Err(_) => return Some(self.fail(unexpected("a line without end"))),
             };
             self.lines += 1;
             let outcome = if self.lines > MAX_LINES {
-                Err(HandoverError::NotImap("too many lines before an answer".into()))
+                Err(unexpected("too many lines before an answer"))
             } else {
                 self.line(&readable(&line))
             };
@@ -177,6 +75,23 @@ impl Client {
             }
         }
         None
+    }
+}
+
+impl Client {
+    /// A connection that was just opened: wait for the greeting.
+    ///
+    /// # Errors
+    /// When a name is empty or holds a control character, or the password is
+    /// empty or holds NUL: it would change who is meant.
+    pub fn new(acting: &ActingAs<'_>) -> Result<Self, SaslError> {
+        Ok(Self {
+            input: Input::default(),
+            state: State::Greeting,
+            message: acting.message()?,
+            capabilities: None,
+            lines: 0,
+        })
     }
 
     fn fail(&mut self, error: HandoverError) -> Event {
@@ -192,13 +107,13 @@ impl Client {
         if line == "+" || line.starts_with("+ ") {
             return match self.state {
                 State::Prompt => Ok(Some(self.send_message())),
-                _ => Err(HandoverError::NotImap(excerpt(line))),
+                _ => Err(unexpected(line)),
             };
         }
         let answer = line.strip_prefix(self.state.tag()).and_then(|rest| rest.strip_prefix(' '));
         match answer {
             Some(answer) if self.state != State::Greeting => self.tagged(answer),
-            _ => Err(HandoverError::NotImap(excerpt(line))),
+            _ => Err(unexpected(line)),
         }
     }
 
@@ -218,7 +133,7 @@ impl Client {
             return Err(HandoverError::PreAuthenticated);
         }
         if !word.eq_ignore_ascii_case("OK") {
-            return Err(HandoverError::NotImap(excerpt(line)));
+            return Err(unexpected(line));
         }
         if let Some(list) = capability_code(rest) {
             self.capabilities = Some(list.to_owned());
@@ -232,7 +147,7 @@ impl Client {
         if !status.eq_ignore_ascii_case("OK") {
             let known = ["NO", "BAD"].iter().any(|word| status.eq_ignore_ascii_case(word));
             return Err(match self.state {
-                _ if !known => HandoverError::NotImap(excerpt(answer)),
+                _ if !known => unexpected(answer),
                 State::Prompt | State::Answer if !text.starts_with("[UNAVAILABLE]") => {
                     HandoverError::Refused(excerpt(text))
                 }
@@ -252,11 +167,11 @@ impl Client {
             }
             State::CapabilitiesAfter => {
                 let list = self.capabilities.take();
-                let list = list.ok_or_else(|| HandoverError::NotImap("no capabilities when asked".into()))?;
+                let list = list.ok_or_else(|| unexpected("no capabilities when asked"))?;
                 self.ready(list).map(Some)
             }
             // An OK to a message that was never sent is an answer to nothing of ours.
-            State::Greeting | State::Prompt | State::Over => Err(HandoverError::NotImap(excerpt(answer))),
+            State::Greeting | State::Prompt | State::Over => Err(unexpected(answer)),
         }
     }
 
@@ -330,7 +245,6 @@ fn readable(line: &[u8]) -> String {
     String::from_utf8_lossy(line).into_owned()
 }
 
-/// Words of the server, fit for one line of a log.
-fn excerpt(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(MAX_TEXT).collect()
+fn unexpected(heard: &str) -> HandoverError {
+    HandoverError::Unexpected { protocol: "IMAP", heard: excerpt(heard) }
 }

@@ -2,7 +2,7 @@
 
 use super::capability;
 use super::decoder::Tag;
-use super::server::Transport;
+use crate::dialogue::Transport;
 
 /// The state of a tagged answer (RFC 3501, 7.1).
 #[derive(Clone, Copy)]

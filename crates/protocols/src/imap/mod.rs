@@ -13,4 +13,4 @@ pub use capability::masked;
 pub use client_id::ClientId;
 pub use encoder::bye;
 pub use framing::{MAX_LINE, MAX_LITERAL};
-pub use server::{Admitted, Event, MAX_BAD_COMMANDS, MAX_PIPELINED, MAX_REFUSALS, MAX_SASL_LINE, Server, Transport};
+pub use server::Server;

@@ -7,62 +7,17 @@ use super::client_id::ClientId;
 use super::decoder::{Arguments, Malformed, Tag, Unreadable, Verb, head};
 use super::encoder::{self, Status};
 use super::framing::{Extent, Frame};
+use crate::dialogue::{
+    Admitted, Event, MAX_BAD_COMMANDS, MAX_PIPELINED, MAX_REFUSALS, MAX_SASL_LINE, ServerSide, Transport,
+};
 use crate::input::Input;
 use crate::sasl::{self, Credentials, Exchange, Mechanism, SaslError, Step};
-
-/// The longest line of a SASL exchange, in octets with its end (RFC 4954 has 12288).
-pub const MAX_SASL_LINE: usize = 12288;
-/// How much a client may send ahead while its sign-in is being decided, in octets.
-pub const MAX_PIPELINED: usize = 64 * 1024;
-/// Refusals on one connection; the attempt after the last is not looked at.
-///
-/// Three, because clients work through PLAIN, LOGIN and the LOGIN command with
-/// one password.
-pub const MAX_REFUSALS: u8 = 3;
-/// Commands on one connection that made no sense; the last one ends it.
-pub const MAX_BAD_COMMANDS: u8 = 10;
-
-/// What carries the connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Transport {
-    /// In the clear: nobody signs in here.
-    Plain {
-        /// STARTTLS is offered.
-        starttls: bool,
-    },
-    /// TLS, or a socket that never leaves the machine.
-    Encrypted,
-}
-
-/// What the caller has to do next, in order.
-#[derive(Debug)]
-pub enum Event {
-    /// Write these octets to the client.
-    Send(Vec<u8>),
-    /// Start the TLS handshake on the bare connection, then call [`Server::tls_started`].
-    StartTls,
-    /// Decide, then call [`Server::admit`], [`Server::refuse`] or
-    /// [`Server::unavailable`]. No event comes before that, except the end of
-    /// a client that floods.
-    SignIn(Credentials),
-    /// Close the connection.
-    Close,
-}
-
-/// A connection whose client has signed in: what is left to be done with it.
-#[derive(Debug)]
-pub struct Admitted {
-    /// Write this to the client first.
-    pub answer: Vec<u8>,
-    /// What the client sent ahead: the first octets of the relay to the server behind.
-    pub pipelined: Vec<u8>,
-}
 
 /// The server's side of one connection. [Feed](Self::feed) it what arrives, then
 /// take [events](Self::next_event) until there are none.
 ///
 /// ```
-/// use protocols::imap::{Event, Server, Transport};
+/// use protocols::{Event, ServerSide as _, Transport, imap::Server};
 ///
 /// let mut server = Server::new(Transport::Encrypted);
 /// assert!(server.greeting().starts_with(b"* OK [CAPABILITY IMAP4rev1 "));
@@ -119,12 +74,6 @@ impl Server {
         }
     }
 
-    /// The first line. There is none after STARTTLS.
-    #[must_use]
-    pub fn greeting(&self) -> Vec<u8> {
-        encoder::greeting(self.transport)
-    }
-
     /// How the client named itself, if it did, since TLS began.
     ///
     /// What it said in the clear is forgotten when TLS starts: anybody on the
@@ -133,9 +82,14 @@ impl Server {
     pub fn client_id(&self) -> Option<&ClientId> {
         self.client_id.as_ref()
     }
+}
 
-    /// Takes what arrived. Take all events before the next call.
-    pub fn feed(&mut self, octets: &[u8]) {
+impl ServerSide for Server {
+    fn greeting(&self) -> Vec<u8> {
+        encoder::greeting(self.transport)
+    }
+
+    fn feed(&mut self, octets: &[u8]) {
         match self.state {
             State::Closed => {}
             State::StartTls if octets.is_empty() => {}
@@ -153,8 +107,7 @@ impl Server {
         }
     }
 
-    /// The next thing to do; `None` until there is more input, or an answer.
-    pub fn next_event(&mut self) -> Option<Event> {
+    fn next_event(&mut self) -> Option<Event> {
         loop {
             if let Some(event) = self.events.pop_front() {
                 return Some(event);
@@ -180,10 +133,7 @@ impl Server {
         }
     }
 
-    /// The TLS handshake that [`Event::StartTls`] asked for is done.
-    ///
-    /// All that was learnt in the clear is forgotten, as RFC 3207, 4.2 has it for SMTP.
-    pub fn tls_started(&mut self) {
+    fn tls_started(&mut self) {
         if matches!(self.state, State::StartTls) {
             self.transport = Transport::Encrypted;
             self.state = State::Command;
@@ -192,15 +142,9 @@ impl Server {
         }
     }
 
-    /// Lets the client in: the capabilities of the server behind are announced
-    /// as far as they hold (see [`masked`](capability::masked)), and the
-    /// dialogue is the caller's from here.
-    ///
-    /// `None` when no sign-in is waiting any more: drop the connection.
-    #[must_use]
-    pub fn admit(mut self, upstream_capabilities: &str) -> Option<Admitted> {
+    fn admit(&mut self, upstream_capabilities: &str) -> Option<Admitted> {
         let pipelined = self.input.take(self.input.unread().len());
-        let State::SignIn { tag } = self.state else { return None };
+        let State::SignIn { tag } = std::mem::replace(&mut self.state, State::Closed) else { return None };
         if pipelined.len() > MAX_PIPELINED {
             return None;
         }
@@ -214,14 +158,10 @@ impl Server {
         Some(Admitted { answer, pipelined: pipelined.to_vec() })
     }
 
-    /// Refuses the sign-in. The text is shown twice: most clients pop up
-    /// `[ALERT]`, others show only the tagged line, and a tagged `[ALERT]`
-    /// would be a general error to K-9 and make it retry. The connection stays
-    /// open: closing it here breaks the fall-back to another mechanism.
-    ///
-    /// Empty when no sign-in is waiting.
-    #[must_use]
-    pub fn refuse(&mut self, text: &str) -> Vec<u8> {
+    /// The text is shown twice: most clients pop up `[ALERT]`, others show only
+    /// the tagged line, and a tagged `[ALERT]` would be a general error to K-9
+    /// and make it retry.
+    fn refuse(&mut self, text: &str) -> Vec<u8> {
         match std::mem::replace(&mut self.state, State::Command) {
             State::SignIn { tag } => {
                 self.refusals += 1;
@@ -236,16 +176,12 @@ impl Server {
         }
     }
 
-    /// Ends the connection because a sign-in cannot be decided or handed over
-    /// now (RFC 5530). Never a `NO`: clients take that for a wrong password.
-    #[must_use]
-    pub fn unavailable(&mut self, text: &str) -> Vec<u8> {
+    /// RFC 5530.
+    fn unavailable(&mut self, text: &str) -> Vec<u8> {
         self.bye(&format!("[UNAVAILABLE] {text}"))
     }
 
-    /// Ends the connection: shut-down, time-out.
-    #[must_use]
-    pub fn bye(&mut self, text: &str) -> Vec<u8> {
+    fn bye(&mut self, text: &str) -> Vec<u8> {
         if matches!(self.state, State::Closed) {
             return Vec::new();
         }
@@ -253,7 +189,9 @@ impl Server {
         self.close();
         encoder::bye(text)
     }
+}
 
+impl Server {
     fn close(&mut self) {
         self.state = State::Closed;
         self.input.wipe();

@@ -1,9 +1,11 @@
 //! What holds for every input and every way it is cut.
 
-use crate::caller::{Answer, Caller};
+use crate::caller::{Answer, Caller, acting};
 use proptest::prelude::*;
-use protocols::imap::Transport;
-use protocols::imap::client::Client;
+use protocols::{
+    ClientSide as _, Transport,
+    imap::{Server, client::Client},
+};
 
 /// Whole commands, halves of them, and noise.
 fn piece() -> impl Strategy<Value = Vec<u8>> {
@@ -51,7 +53,7 @@ struct Seen {
 }
 
 fn run<'a>(answer: Answer, chunks: impl Iterator<Item = &'a [u8]>) -> Seen {
-    let mut caller = Caller::new(Transport::Encrypted, answer);
+    let mut caller = Caller::new(Server::new(Transport::Encrypted), answer);
     for chunk in chunks {
         caller.feed(chunk);
     }
@@ -88,7 +90,7 @@ proptest! {
         after in input(),
         sizes in prop::collection::vec(1usize..64, 1..16),
     ) {
-        let mut caller = Caller::new(Transport::Plain { starttls: true }, Answer::Refuse);
+        let mut caller = Caller::new(Server::new(Transport::Plain { starttls: true }), Answer::Refuse);
         let input = [&before[..], b"z STARTTLS\r\n", &after].concat();
         for chunk in cut(&input, &sizes) {
             caller.feed(chunk);
@@ -104,7 +106,7 @@ proptest! {
     #[test]
     fn no_octets_make_the_server_panic(chunks in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..300), 0..20)) {
         for transport in [Transport::Encrypted, Transport::Plain { starttls: true }] {
-            let mut caller = Caller::new(transport, Answer::Refuse);
+            let mut caller = Caller::new(Server::new(transport), Answer::Refuse);
             for chunk in &chunks {
                 caller.feed(chunk);
             }
@@ -113,7 +115,7 @@ proptest! {
 
     #[test]
     fn no_octets_make_the_client_panic(chunks in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..300), 0..20)) {
-        let mut client = Client::new("alice", "postern", "master").unwrap();
+        let mut client = Client::new(&acting("alice", "postern", "master")).unwrap();
         for chunk in [&b"* OK [CAPABILITY AUTH=PLAIN]\r\n"[..]].into_iter().chain(chunks.iter().map(Vec::as_slice)) {
             client.feed(chunk);
             while client.next_event().is_some() {}

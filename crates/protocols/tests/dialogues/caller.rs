@@ -1,7 +1,7 @@
 //! The shortest gateway there can be: does what the server asks for, and keeps a record.
 
-use protocols::imap::{Admitted, Event, Server, Transport};
 use protocols::sasl::Credentials;
+use protocols::{Admitted, Event, ServerSide, handover::ActingAs};
 
 /// What the authority says to every sign-in.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -12,8 +12,8 @@ pub(crate) enum Answer {
     Later,
 }
 
-pub(crate) struct Caller {
-    pub(crate) server: Server,
+pub(crate) struct Caller<S> {
+    pub(crate) server: S,
     answer: Answer,
     /// All that was sent to the client, the greeting left out.
     pub(crate) sent: String,
@@ -23,16 +23,18 @@ pub(crate) struct Caller {
     pub(crate) closed: bool,
 }
 
-impl Caller {
-    pub(crate) fn new(transport: Transport, answer: Answer) -> Self {
-        Self {
-            server: Server::new(transport),
-            answer,
-            sent: String::new(),
-            sign_ins: Vec::new(),
-            awaits_tls: false,
-            closed: false,
-        }
+/// What the server behind can do, as its protocol lists it.
+pub(crate) trait Behind: ServerSide {
+    const UPSTREAM: &str;
+}
+
+impl Behind for protocols::imap::Server {
+    const UPSTREAM: &str = "IMAP4rev1 SASL-IR LOGIN-REFERRALS ID ENABLE IDLE AUTH=PLAIN COMPRESS=DEFLATE";
+}
+
+impl<S: Behind> Caller<S> {
+    pub(crate) fn new(server: S, answer: Answer) -> Self {
+        Self { server, answer, sent: String::new(), sign_ins: Vec::new(), awaits_tls: false, closed: false }
     }
 
     pub(crate) fn feed(&mut self, octets: &[u8]) -> &mut Self {
@@ -67,8 +69,8 @@ impl Caller {
         self
     }
 
-    pub(crate) fn admit(self) -> Option<Admitted> {
-        self.server.admit("IMAP4rev1 SASL-IR LOGIN-REFERRALS ID ENABLE IDLE AUTH=PLAIN COMPRESS=DEFLATE")
+    pub(crate) fn admit(mut self) -> Option<Admitted> {
+        self.server.admit(S::UPSTREAM)
     }
 
     /// Takes the record since the last call.
@@ -80,4 +82,9 @@ impl Caller {
     pub(crate) fn secrets(&self) -> Vec<(&str, &str)> {
         self.sign_ins.iter().map(|c| (c.authcid.as_str(), c.password.as_str())).collect()
     }
+}
+
+/// Signs in to the server behind with an authzid.
+pub(crate) fn acting<'a>(person: &'a str, master: &'a str, password: &'a str) -> ActingAs<'a> {
+    ActingAs { person, master, password, separator: None }
 }

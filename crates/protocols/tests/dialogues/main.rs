@@ -1,4 +1,4 @@
-//! IMAP from outside: dialogues, recordings of real clients, and properties.
+//! The protocols from outside: dialogues, recordings of real clients, and properties.
 
 #![allow(
     clippy::unwrap_used,
@@ -7,7 +7,4 @@
 )]
 
 mod caller;
-mod client;
-mod properties;
-mod recordings;
-mod server;
+mod imap;

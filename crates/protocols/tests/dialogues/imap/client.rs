@@ -1,7 +1,12 @@
 //! The handover, as the server behind sees it.
 
-use protocols::imap::client::{Client, Event, HandoverError, Ready};
+use crate::caller::acting;
 use protocols::sasl::SaslError;
+use protocols::{
+    ClientSide as _,
+    handover::{Event, HandoverError, Ready},
+    imap::client::Client,
+};
 
 // alice@example.org NUL postern NUL master
 const MESSAGE: &str = "YWxpY2VAZXhhbXBsZS5vcmcAcG9zdGVybgBtYXN0ZXI=";
@@ -10,7 +15,7 @@ type Outcome = Option<Result<Ready, HandoverError>>;
 
 /// What the client says to each line, and what it comes to.
 fn talk(lines: &[&str]) -> (String, Outcome) {
-    let mut client = Client::new("alice@example.org", "postern", "master").unwrap();
+    let mut client = Client::new(&acting("alice@example.org", "postern", "master")).unwrap();
     let mut sent = String::new();
     let mut outcome = None;
     for line in lines {
@@ -130,16 +135,13 @@ fn tells_a_bad_handover_from_an_outage() {
         (&["* PREAUTH [CAPABILITY IMAP4rev1] hello root\r\n"], HandoverError::PreAuthenticated),
         (&["* OK [CAPABILITY IMAP4rev1 LOGINDISABLED STARTTLS] hello\r\n"], HandoverError::NoPlain),
         (&["* OK hello\r\n", "P1 OK no list\r\n"], HandoverError::NoPlain),
-        (&["220 mail.example.org ESMTP\r\n"], HandoverError::NotImap("220 mail.example.org ESMTP".into())),
-        (&["* 1 EXISTS\r\n"], HandoverError::NotImap("1 EXISTS".into())),
-        (&[&endless], HandoverError::NotImap("a line without end".into())),
-        (&[greeting, &chatter], HandoverError::NotImap("too many lines before an answer".into())),
-        (&[greeting, "+ again\r\n"], HandoverError::NotImap("+ again".into())),
+        (&["220 mail.example.org ESMTP\r\n"], unexpected("220 mail.example.org ESMTP")),
+        (&["* 1 EXISTS\r\n"], unexpected("1 EXISTS")),
+        (&[&endless], unexpected("a line without end")),
+        (&[greeting, &chatter], unexpected("too many lines before an answer")),
+        (&[greeting, "+ again\r\n"], unexpected("+ again")),
         // an OK before the message was sent is an answer to somebody else
-        (
-            &[no_ir, "P2 OK [CAPABILITY IMAP4rev1] in\r\n"],
-            HandoverError::NotImap("OK [CAPABILITY IMAP4rev1] in".into()),
-        ),
+        (&[no_ir, "P2 OK [CAPABILITY IMAP4rev1] in\r\n"], unexpected("OK [CAPABILITY IMAP4rev1] in")),
     ];
     for (lines, error) in table {
         assert_eq!(talk(lines).1, Some(Err(error)), "{lines:?}");
@@ -150,12 +152,12 @@ fn tells_a_bad_handover_from_an_outage() {
 fn an_answer_ahead_of_the_question_opens_nothing() {
     let (sent, outcome) = talk(&["* OK hello\r\nP2 OK [CAPABILITY IMAP4rev1] in\r\n"]);
     assert_eq!(sent, "P1 CAPABILITY\r\n");
-    assert!(matches!(outcome, Some(Err(HandoverError::NotImap(_)))));
+    assert!(matches!(outcome, Some(Err(HandoverError::Unexpected { .. }))));
 }
 
 #[test]
 fn a_closed_connection_is_an_outage() {
-    let mut client = Client::new("alice", "postern", "master").unwrap();
+    let mut client = Client::new(&acting("alice", "postern", "master")).unwrap();
     client.feed(b"* OK [CAPABILITY SASL-IR AUTH=PLAIN] hello\r\n");
     assert!(matches!(client.next_event(), Some(Event::Send(_))));
     assert!(matches!(client.closed(), HandoverError::Unavailable(_)));
@@ -172,7 +174,7 @@ fn a_name_cannot_become_another_one_on_the_way() {
         ("alice", "postern", "", SaslError::EmptyPassword),
         ("alice", "postern", "mas\0ter", SaslError::Syntax),
     ] {
-        assert_eq!(Client::new(user, master, password).map(|_| ()).unwrap_err(), error);
+        assert_eq!(Client::new(&acting(user, master, password)).map(|_| ()).unwrap_err(), error);
     }
 }
 
@@ -185,7 +187,11 @@ fn words_of_the_server_fit_one_line_of_a_log() {
 
 #[test]
 fn the_master_password_is_not_printed() {
-    let mut client = Client::new("alice", "postern", "master").unwrap();
+    let mut client = Client::new(&acting("alice", "postern", "master")).unwrap();
     client.feed(b"* OK [CAPABILITY SASL-IR AUTH=PLAIN] hello\r\n");
     assert_eq!(format!("{:?}", client.next_event().unwrap()), "Send([52 octets, redacted])");
+}
+
+fn unexpected(heard: &str) -> HandoverError {
+    HandoverError::Unexpected { protocol: "IMAP", heard: heard.into() }
 }

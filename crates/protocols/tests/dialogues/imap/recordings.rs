@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::caller::{Answer, Caller};
-use protocols::imap::Transport;
+use protocols::{Transport, imap::Server};
 
 struct Recording {
     protocol: String,
@@ -47,7 +47,7 @@ fn each_client_signs_in_as_it_did_when_recorded() {
     ];
     for (name, mechanism) in table {
         let recording = Recording::read(name);
-        let mut caller = Caller::new(recording.transport(), Answer::Later);
+        let mut caller = Caller::new(Server::new(recording.transport()), Answer::Later);
         let mut chunks = recording.chunks.iter();
         while caller.sign_ins.is_empty() {
             caller.feed(chunks.next().expect(name).as_bytes());
@@ -74,7 +74,7 @@ fn clients_that_name_themselves_are_known_by_name() {
         [("imapflow_imaps_run1_00031", "imapflow"), ("offlineimap_imap-starttls_run1_00017", "OfflineIMAP")]
     {
         let recording = Recording::read(name);
-        let mut caller = Caller::new(recording.transport(), Answer::Later);
+        let mut caller = Caller::new(Server::new(recording.transport()), Answer::Later);
         let mut seen = None;
         for chunk in &recording.chunks {
             caller.feed(chunk.as_bytes());
@@ -95,7 +95,7 @@ fn clients_that_fall_back_are_let_finish() {
         ("neomutt-badpw_imaps_run1_01122", ["PLAIN", "PLAIN", "command"]),
     ] {
         let recording = Recording::read(name);
-        let mut caller = Caller::new(recording.transport(), Answer::Refuse);
+        let mut caller = Caller::new(Server::new(recording.transport()), Answer::Refuse);
         for chunk in &recording.chunks {
             caller.feed(chunk.as_bytes());
         }

@@ -1,23 +1,25 @@
 //! Dialogues as a client sees them.
 
 use crate::caller::{Answer, Caller};
-use protocols::imap::{
-    MAX_BAD_COMMANDS, MAX_LINE, MAX_LITERAL, MAX_PIPELINED, MAX_REFUSALS, MAX_SASL_LINE, Server, Transport, bye,
-};
 use protocols::sasl::Mechanism;
+use protocols::{
+    ServerSide as _, Transport,
+    dialogue::{MAX_BAD_COMMANDS, MAX_PIPELINED, MAX_REFUSALS, MAX_SASL_LINE},
+    imap::{MAX_LINE, MAX_LITERAL, Server, bye},
+};
 
 const STARTTLS: Transport = Transport::Plain { starttls: true };
 
-fn encrypted() -> Caller {
-    Caller::new(Transport::Encrypted, Answer::Refuse)
+fn encrypted() -> Caller<Server> {
+    Caller::new(Server::new(Transport::Encrypted), Answer::Refuse)
 }
 
-fn later() -> Caller {
-    Caller::new(Transport::Encrypted, Answer::Later)
+fn later() -> Caller<Server> {
+    Caller::new(Server::new(Transport::Encrypted), Answer::Later)
 }
 
-fn plain() -> Caller {
-    Caller::new(STARTTLS, Answer::Refuse)
+fn plain() -> Caller<Server> {
+    Caller::new(Server::new(STARTTLS), Answer::Refuse)
 }
 
 #[test]
@@ -335,7 +337,7 @@ fn nobody_signs_in_in_the_clear() {
             b"a AUTHENTICATE LOGIN\r\n",
             b"a AUTHENTICATE PLAIN AGFsaWNlAHNlY3JldA==\r\n",
         ] {
-            let mut caller = Caller::new(transport, Answer::Refuse);
+            let mut caller = Caller::new(Server::new(transport), Answer::Refuse);
             assert_eq!(
                 caller.feed(attempt).said(),
                 "a NO [PRIVACYREQUIRED] Signing in needs TLS.\r\n",
@@ -370,7 +372,7 @@ fn starttls_begins_anew() {
 
 #[test]
 fn starttls_where_it_is_not_offered() {
-    let mut caller = Caller::new(Transport::Plain { starttls: false }, Answer::Refuse);
+    let mut caller = Caller::new(Server::new(Transport::Plain { starttls: false }), Answer::Refuse);
     assert_eq!(caller.feed(b"a STARTTLS\r\n").said(), "a BAD TLS is not offered here.\r\n");
     assert!(!caller.awaits_tls);
 }
@@ -400,7 +402,7 @@ fn what_follows_starttls_in_the_clear_ends_the_connection() {
 /// The handshake is not even begun for a caller that had not come to it yet.
 #[test]
 fn a_handshake_not_yet_begun_is_called_off() {
-    use protocols::imap::Event;
+    use protocols::Event;
     let mut server = Server::new(STARTTLS);
     server.feed(b"a STARTTLS\r\n");
     assert!(matches!(server.next_event(), Some(Event::Send(_))));
@@ -428,7 +430,7 @@ fn no_event_prints_a_secret() {
 /// Else a question put by somebody on the path would shape an answer inside TLS.
 #[test]
 fn what_was_asked_in_the_clear_is_forgotten() {
-    let mut caller = Caller::new(STARTTLS, Answer::Later);
+    let mut caller = Caller::new(Server::new(STARTTLS), Answer::Later);
     caller.feed(b"a CAPABILITY\r\n").feed(b"b STARTTLS\r\n").tls_started();
     caller.feed(b"c LOGIN alice secret\r\n");
     assert_eq!(caller.admit().unwrap().answer, b"c OK [CAPABILITY IMAP4rev1 ID ENABLE IDLE] Logged in\r\n");

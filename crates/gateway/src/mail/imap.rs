@@ -1,0 +1,37 @@
+//! IMAP, to Dovecot or Cyrus.
+
+use authority::Grant;
+use front::Peer;
+use protocols::{
+    Transport,
+    imap::{self, Server, client::Client},
+    sasl::SaslError,
+};
+
+use super::{MasterUser, Speaks};
+use crate::{Upstream, relay::Traffic};
+
+/// IMAP, handed over by a master user.
+#[derive(Debug)]
+pub struct Imap(pub MasterUser);
+
+impl Speaks for Imap {
+    type Server = Server;
+    type Client = Client;
+
+    async fn server(&self, transport: Transport, _: &Upstream) -> Result<Server, Vec<u8>> {
+        Ok(Server::new(transport))
+    }
+
+    fn client(&self, grant: &Grant, _: Peer, _: &Server) -> Result<Client, SaslError> {
+        Client::new(&self.0.acting_as(grant))
+    }
+
+    fn traffic(&self, _: &Grant, _: &str) -> Traffic {
+        Traffic::AsItComes
+    }
+
+    fn bye(&self, text: &str) -> Vec<u8> {
+        imap::bye(text)
+    }
+}

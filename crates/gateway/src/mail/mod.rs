@@ -1,0 +1,211 @@
+//! The doors for mail: the dialogue until somebody is admitted, the handover to
+//! the server behind, and the relay. What differs between the protocols is what
+//! each [`Speaks`].
+
+mod handover;
+mod imap;
+mod standing;
+
+use std::{io, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use authority::{Door, Grant, Secret};
+use front::{Connection, Peer, Service, Shutdown, Stream, Tls};
+use keeper::{Keeper, SignIn, SignInAttempt};
+use protocols::{ClientSide, Event, ServerSide, Transport, sasl::Credentials, sasl::SaslError};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    time::{Instant, sleep_until, timeout},
+};
+use zeroize::Zeroizing;
+
+use crate::{Upstream, relay::Traffic};
+pub use handover::MasterUser;
+pub use imap::Imap;
+use standing::Standing;
+
+/// A client says something within this before it is signed in, or goes.
+const SILENCE: Duration = Duration::from_secs(60);
+/// However much it says: one octet a minute would hold a connection for ever.
+const DIALOGUE: Duration = Duration::from_secs(300);
+/// The server behind takes a session over within this, or is taken to be down.
+const HANDOVER: Duration = Duration::from_secs(15);
+const TOO_LONG: &str = "Signing in took too long.";
+const RESTART: &str = "The server is being restarted.";
+/// A last word is said within this, or not at all.
+const LAST_WORD: Duration = Duration::from_secs(1);
+
+/// A protocol as a door speaks it, to the client and to the server behind.
+pub trait Speaks: Send + Sync + 'static {
+    /// Its dialogue with the client.
+    type Server: ServerSide;
+    /// Its dialogue with the server behind.
+    type Client: ClientSide;
+
+    /// A dialogue with a client that has just come.
+    ///
+    /// # Errors
+    /// The words to turn it away with, while the server behind is out.
+    fn server(
+        &self,
+        transport: Transport,
+        upstream: &Upstream,
+    ) -> impl Future<Output = Result<Self::Server, Vec<u8>>> + Send;
+
+    /// Hands over the session of whom the grant names.
+    ///
+    /// # Errors
+    /// A name that cannot be said in this protocol.
+    fn client(&self, grant: &Grant, client: Peer, server: &Self::Server) -> Result<Self::Client, SaslError>;
+
+    /// What passes in the session, and how it is watched.
+    fn traffic(&self, grant: &Grant, capabilities: &str) -> Traffic;
+
+    /// Ends a session, wherever its relay stands.
+    fn bye(&self, text: &str) -> Vec<u8>;
+}
+
+/// A door for mail.
+pub struct MailDoor<P> {
+    speaks: P,
+    keeper: Arc<Keeper>,
+    door: Door,
+    upstream: Upstream,
+    handover: Duration,
+    /// What every refused client is told.
+    refusal: Box<str>,
+}
+
+impl<P: Speaks> MailDoor<P> {
+    /// A door that hands its sessions to `upstream`; `portal` is where people
+    /// make app passwords.
+    pub fn new(keeper: Arc<Keeper>, door: Door, upstream: Upstream, speaks: P, portal: &str) -> Self {
+        Self { speaks, keeper, door, upstream, handover: HANDOVER, refusal: crate::refusal(portal).into() }
+    }
+
+    /// How long the server behind may take to take a session over, instead of 15 seconds.
+    #[must_use]
+    pub fn with_handover_timeout(self, handover: Duration) -> Self {
+        Self { handover, ..self }
+    }
+
+    /// The dialogue. `None` when the connection is over without a session.
+    async fn until_admitted(
+        &self,
+        mut client: Stream,
+        peer: Peer,
+        tls: Option<Tls>,
+        shutdown: &Shutdown,
+    ) -> io::Result<Option<Standing>> {
+        let transport = match (client.is_encrypted(), &tls) {
+            (true, _) => Transport::Encrypted,
+            (false, tls) => Transport::Plain { starttls: tls.is_some() },
+        };
+        let mut server = match self.speaks.server(transport, &self.upstream).await {
+            Ok(server) => server,
+            Err(words) => {
+                say(&mut client, &words).await?;
+                return Ok(None);
+            }
+        };
+        let end = Instant::now() + DIALOGUE;
+        say(&mut client, &server.greeting()).await?;
+        loop {
+            while let Some(event) = server.next_event() {
+                match event {
+                    Event::Send(octets) => say(&mut client, &octets).await?,
+                    Event::StartTls => {
+                        let Some(tls) = &tls else { return Ok(None) };
+                        client = client.start_tls(tls).await?;
+                        server.tls_started();
+                    }
+                    Event::SignIn(credentials) => match self.sign_in(credentials, peer).await {
+                        SignIn::Admitted(grant, session) => {
+                            let handover = self.speaks.client(&grant, peer, &server);
+                            match self.hand_over(handover, &session).await {
+                                Ok((upstream, ready)) => {
+                                    let traffic = self.speaks.traffic(&grant, &ready.capabilities);
+                                    let admitted = server.admit(&ready.capabilities);
+                                    return Ok(admitted.map(|admitted| {
+                                        Standing::new((client, upstream), session, traffic, admitted, ready.leftover)
+                                    }));
+                                }
+                                Err(handover::Failed::Ended) => return Ok(None),
+                                Err(error) => {
+                                    tracing::error!(door = %self.door.name, upstream = %self.upstream, %error,
+                                        "a session could not be handed over");
+                                    say(&mut client, &server.unavailable(crate::TRY_LATER)).await?;
+                                }
+                            }
+                        }
+                        SignIn::Refused(_) => say(&mut client, &server.refuse(&self.refusal)).await?,
+                        SignIn::Unavailable => say(&mut client, &server.unavailable(crate::TRY_LATER)).await?,
+                    },
+                    Event::Close => {
+                        // Who does not take the last word is not waited for.
+                        let _ = timeout(LAST_WORD, client.shutdown()).await;
+                        return Ok(None);
+                    }
+                }
+            }
+            // A password may be among them.
+            let mut octets = Zeroizing::new([0; 1024]);
+            let heard = tokio::select! {
+                // In this order: where there is always more to read, nothing below is looked at.
+                biased;
+                () = shutdown.requested() => {
+                    say(&mut client, &server.bye(RESTART)).await?;
+                    continue;
+                }
+                () = sleep_until(end) => {
+                    say(&mut client, &server.bye(TOO_LONG)).await?;
+                    continue;
+                }
+                heard = timeout(SILENCE, client.read(&mut *octets)) => heard,
+            };
+            match heard {
+                Ok(Ok(0)) => return Ok(None),
+                Ok(Ok(n)) => server.feed(&octets[..n]),
+                Ok(Err(error)) => return Err(error),
+                Err(_) => say(&mut client, &server.bye(TOO_LONG)).await?,
+            }
+        }
+    }
+
+    async fn sign_in(&self, credentials: Credentials, peer: Peer) -> SignIn {
+        let secret = Secret::new(credentials.password.to_string());
+        let attempt = SignInAttempt {
+            login: &credentials.authcid,
+            acting_as: credentials.authzid.as_deref(),
+            secret: &secret,
+            door: &self.door,
+            from: peer.address,
+        };
+        self.keeper.sign_in(attempt).await
+    }
+}
+
+#[async_trait]
+impl<P: Speaks> Service for MailDoor<P> {
+    async fn serve(&self, connection: Connection) {
+        let Connection { stream, peer, tls, shutdown, seat, .. } = connection;
+        // Boxed, so that the room the dialogue takes is not kept for the hours of an idle session.
+        match Box::pin(self.until_admitted(stream, peer, tls, &shutdown)).await {
+            Ok(Some(standing)) => {
+                seat.settle();
+                drop(seat);
+                standing.run(&shutdown, |text| self.speaks.bye(text)).await;
+            }
+            Ok(None) => {}
+            Err(error) => tracing::debug!(door = %self.door.name, %error, "the connection broke before a sign-in"),
+        }
+    }
+}
+
+async fn say(client: &mut Stream, octets: &[u8]) -> io::Result<()> {
+    let saying = async {
+        client.write_all(octets).await?;
+        client.flush().await
+    };
+    timeout(SILENCE, saying).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}

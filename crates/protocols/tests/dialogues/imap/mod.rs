@@ -1,0 +1,4 @@
+mod client;
+mod properties;
+mod recordings;
+mod server;
