@@ -11,6 +11,8 @@ use crate::Scopes;
 pub enum Protocol {
     /// IMAP4rev1, RFC 3501.
     Imap,
+    /// Mail submission, RFC 6409.
+    Submission,
     /// CalDAV, CardDAV, WebDAV: HTTP with Basic.
     Http,
 }
@@ -20,6 +22,7 @@ impl Protocol {
     pub fn name(self) -> &'static str {
         match self {
             Self::Imap => "imap",
+            Self::Submission => "submission",
             Self::Http => "http",
         }
     }

@@ -100,6 +100,7 @@ pub enum Verdict {
 pub struct Grant {
     account: AccountId,
     login: Login,
+    aliases: Vec<Login>,
     credential: Credential,
     until: Option<Timestamp>,
 }
@@ -113,6 +114,11 @@ impl Grant {
     /// The canonical login, to be handed to the server behind.
     pub fn login(&self) -> &Login {
         &self.login
+    }
+
+    /// All names of the account, the canonical one first.
+    pub fn addresses(&self) -> impl Iterator<Item = &Login> {
+        std::iter::once(&self.login).chain(&self.aliases)
     }
 
     /// What opened the door.
@@ -323,7 +329,7 @@ pub fn refuse_identity(reason: Reason, account: Option<&Account>) -> Refusal {
 }
 
 fn grant(account: &Account, credential: Credential, until: Option<Timestamp>) -> Grant {
-    Grant { account: account.id, login: account.login.clone(), credential, until }
+    Grant { account: account.id, login: account.login.clone(), aliases: account.aliases.clone(), credential, until }
 }
 
 fn refuse(reason: Reason, account: Option<&Account>, password: Option<&AppPassword>) -> Verdict {

@@ -12,6 +12,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+use protocols::smtp;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 thread_local! {
@@ -94,6 +95,27 @@ impl Way {
         Poll::Ready(Ok(()))
     }
 
+    /// Ready when all that is kept has been handed over, and pushed out; and, if
+    /// the source has ended, that is told.
+    fn poll_gone<W: AsyncWrite + Unpin>(&mut self, cx: &mut Context<'_>, sink: &mut W) -> io::Result<Poll<()>> {
+        if self.poll_kept(cx, sink)?.is_pending() {
+            return Ok(Poll::Pending);
+        }
+        if self.unflushed {
+            if Pin::new(&mut *sink).poll_flush(cx)?.is_pending() {
+                return Ok(Poll::Pending);
+            }
+            self.unflushed = false;
+        }
+        if self.flow == Flow::Ending {
+            if Pin::new(sink).poll_shutdown(cx)?.is_pending() {
+                return Ok(Poll::Pending);
+            }
+            self.flow = Flow::Ended;
+        }
+        Ok(Poll::Ready(()))
+    }
+
     /// One reading, written as far as it goes. Returns how much was read.
     fn poll_once<R, W>(&mut self, cx: &mut Context<'_>, source: &mut R, sink: &mut W) -> Poll<io::Result<usize>>
     where
@@ -126,14 +148,19 @@ impl Way {
 pub enum Traffic {
     /// Octets that need no watching: nobody can become somebody else in them.
     AsItComes,
+    /// Commands of SMTP, each looked at.
+    Smtp(Box<smtp::Session>),
 }
 
 impl Traffic {
     /// The way to the server behind, on which goes first what the client sent ahead.
-    pub(crate) fn begin(&mut self, pipelined: Vec<u8>, _to_client: &mut Way) -> Way {
+    pub(crate) fn begin(&mut self, pipelined: Vec<u8>, to_client: &mut Way) -> Result<Way, smtp::Broken> {
+        let mut up = Way::default();
         match self {
-            Self::AsItComes => Way::beginning_with(pipelined),
+            Self::AsItComes => up.kept = pipelined,
+            Self::Smtp(session) => session.client(&pipelined, &mut up.kept, &mut to_client.kept)?,
         }
+        Ok(up)
     }
 }
 
@@ -141,7 +168,7 @@ impl Traffic {
 pub(crate) async fn relay<C, U>(
     client: &mut C,
     upstream: &mut U,
-    _traffic: &mut Traffic,
+    traffic: &mut Traffic,
     to_upstream: &mut Way,
     to_client: &mut Way,
 ) -> io::Result<()>
@@ -149,13 +176,81 @@ where
     C: AsyncRead + AsyncWrite + Unpin,
     U: AsyncRead + AsyncWrite + Unpin,
 {
-    poll_fn(|cx| {
-        let _half = to_upstream.poll(cx, client, upstream)?;
-        // When the server behind has ended it, it is over: a client that lingers
-        // would hold a session that nobody answers.
-        to_client.poll(cx, upstream, client)
+    poll_fn(|cx| match traffic {
+        Traffic::AsItComes => {
+            let _half = to_upstream.poll(cx, client, upstream)?;
+            // When the server behind has ended it, it is over: a client that lingers
+            // would hold a session that nobody answers.
+            to_client.poll(cx, upstream, client)
+        }
+        Traffic::Smtp(session) => poll_watched(cx, client, upstream, session, to_upstream, to_client),
     })
     .await
+}
+
+/// Both ways at once, since what is read from one side may be answered to it, or
+/// let go on what the other has said.
+fn poll_watched<C, U>(
+    cx: &mut Context<'_>,
+    client: &mut C,
+    upstream: &mut U,
+    session: &mut smtp::Session,
+    to_upstream: &mut Way,
+    to_client: &mut Way,
+) -> Poll<io::Result<()>>
+where
+    C: AsyncRead + AsyncWrite + Unpin,
+    U: AsyncRead + AsyncWrite + Unpin,
+{
+    let broken = |error: smtp::Broken| io::Error::new(io::ErrorKind::InvalidData, error);
+    SCRATCH.with_borrow_mut(|scratch| {
+        loop {
+            let up = to_upstream.poll_gone(cx, upstream)?;
+            let down = to_client.poll_gone(cx, client)?;
+            let mut idle = true;
+            if to_upstream.flow == Flow::Open && up.is_ready() && down.is_ready() && session.listens() {
+                match poll_some(cx, client, scratch)? {
+                    Poll::Ready([]) => {
+                        to_upstream.flow = Flow::Ending;
+                        idle = false;
+                    }
+                    Poll::Ready(read) => {
+                        session.client(read, &mut to_upstream.kept, &mut to_client.kept).map_err(broken)?;
+                        idle = false;
+                    }
+                    Poll::Pending => {}
+                }
+            }
+            if down.is_ready() {
+                match poll_some(cx, upstream, scratch)? {
+                    Poll::Ready([]) => return Poll::Ready(Ok(())),
+                    Poll::Ready(read) => {
+                        session.upstream(read, &mut to_upstream.kept, &mut to_client.kept).map_err(broken)?;
+                        idle = false;
+                    }
+                    Poll::Pending => {}
+                }
+            }
+            if idle {
+                return Poll::Pending;
+            }
+        }
+    })
+}
+
+fn poll_some<'a, R: AsyncRead + Unpin>(
+    cx: &mut Context<'_>,
+    source: &mut R,
+    scratch: &'a mut [u8],
+) -> io::Result<Poll<&'a [u8]>> {
+    let mut buf = ReadBuf::new(scratch);
+    match Pin::new(source).poll_read(cx, &mut buf)? {
+        Poll::Pending => Ok(Poll::Pending),
+        Poll::Ready(()) => {
+            let length = buf.filled().len();
+            Ok(Poll::Ready(&scratch[..length]))
+        }
+    }
 }
 
 #[cfg(test)]

@@ -38,6 +38,7 @@ pub mod http;
 pub mod imap;
 mod input;
 pub mod sasl;
+pub mod smtp;
 
 pub use dialogue::{Admitted, Event, ServerSide, Transport};
 pub use handover::ClientSide;

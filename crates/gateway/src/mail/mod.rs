@@ -5,6 +5,7 @@
 mod handover;
 mod imap;
 mod standing;
+mod submission;
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -23,6 +24,7 @@ use crate::{Upstream, relay::Traffic};
 pub use handover::MasterUser;
 pub use imap::Imap;
 use standing::Standing;
+pub use submission::{Submission, SubmissionHandover};
 
 /// A client says something within this before it is signed in, or goes.
 const SILENCE: Duration = Duration::from_secs(60);
@@ -126,7 +128,7 @@ impl<P: Speaks> MailDoor<P> {
                                 Ok((upstream, ready)) => {
                                     let traffic = self.speaks.traffic(&grant, &ready.capabilities);
                                     let admitted = server.admit(&ready.capabilities);
-                                    return Ok(admitted.map(|admitted| {
+                                    return Ok(admitted.and_then(|admitted| {
                                         Standing::new((client, upstream), session, traffic, admitted, ready.leftover)
                                     }));
                                 }

@@ -20,17 +20,18 @@ pub(super) struct Standing {
 }
 
 impl Standing {
-    /// Both ends, and what is to be said to each of them first.
+    /// Both ends, and what is to be said to each of them first. `None` if the client
+    /// has broken the protocol already.
     pub(super) fn new(
         (client, upstream): (Stream, Stream),
         session: LiveSession,
         mut traffic: Traffic,
         admitted: Admitted,
         leftover: Vec<u8>,
-    ) -> Self {
+    ) -> Option<Self> {
         let mut to_client = Way::beginning_with([admitted.answer, leftover].concat());
-        let to_upstream = traffic.begin(admitted.pipelined, &mut to_client);
-        Self { client, upstream, session, traffic, to_client, to_upstream }
+        let to_upstream = traffic.begin(admitted.pipelined, &mut to_client).ok()?;
+        Some(Self { client, upstream, session, traffic, to_client, to_upstream })
     }
 
     pub(super) async fn run(self, shutdown: &Shutdown, bye: impl Fn(&str) -> Vec<u8>) {

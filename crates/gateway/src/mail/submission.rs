@@ -1,0 +1,123 @@
+//! Mail submission, to Postfix.
+
+use std::time::Duration;
+
+use authority::Grant;
+use front::Peer;
+use protocols::{
+    Transport,
+    sasl::SaslError,
+    smtp::{
+        self, Extensions, Senders, Server, Session,
+        client::{Client, Handover, Xclient},
+    },
+};
+use tokio::{
+    io::AsyncWriteExt,
+    sync::Mutex,
+    time::{Instant, timeout},
+};
+
+use super::{MasterUser, Speaks, handover};
+use crate::{Upstream, relay::Traffic};
+
+/// What the server behind can do is asked anew after this.
+const KNOWN_FOR: Duration = Duration::from_secs(60);
+/// It says so within this, or is taken to be down.
+const ANSWER: Duration = Duration::from_secs(5);
+
+/// Mail submission. What the server behind can do is told to clients before they
+/// sign in, since they do not ask again after it; so it is asked ahead of them.
+#[derive(Debug)]
+pub struct Submission {
+    /// This server's name, as greetings and EHLO have it.
+    name: Box<str>,
+    handover: SubmissionHandover,
+    /// Whether a sender may use addresses of others.
+    own_addresses: bool,
+    known: Mutex<Option<Known>>,
+}
+
+/// How a session for submission is handed over.
+#[derive(Debug)]
+pub enum SubmissionHandover {
+    /// Postfix's XCLIENT, with the login and the client's address.
+    Xclient,
+    /// AUTH PLAIN, acting as the person.
+    Authenticate(MasterUser),
+}
+
+#[derive(Debug)]
+struct Known {
+    extensions: Extensions,
+    asked: Instant,
+}
+
+impl Submission {
+    /// A door of this name. Where `own_addresses`, MAIL FROM takes only those of the
+    /// account that is signed in.
+    pub fn new(name: &str, handover: SubmissionHandover, own_addresses: bool) -> Self {
+        Self { name: name.into(), handover, own_addresses, known: Mutex::new(None) }
+    }
+
+    /// What the server behind can do. One asks, the others wait for the answer;
+    /// what it once said holds while it does not answer.
+    async fn extensions(&self, upstream: &Upstream) -> Option<Extensions> {
+        let mut known = self.known.lock().await;
+        if let Some(known) = known.as_ref().filter(|known| known.asked.elapsed() < KNOWN_FOR) {
+            return Some(known.extensions.clone());
+        }
+        match timeout(ANSWER, self.ask(upstream)).await.unwrap_or(Err(handover::Failed::Late)) {
+            Ok(extensions) => *known = Some(Known { extensions, asked: Instant::now() }),
+            Err(error) => tracing::error!(%upstream, %error, "the server behind does not say what it can do"),
+        }
+        known.as_ref().map(|known| known.extensions.clone())
+    }
+
+    async fn ask(&self, upstream: &Upstream) -> Result<Extensions, handover::Failed> {
+        let mut stream = upstream.connect().await?;
+        let mut client = Client::new(&self.name, &Handover::Ask)?;
+        let ready = handover::talk(&mut stream, &mut client).await?;
+        // A goodbye keeps its log free of lost connections.
+        let _ = stream.write_all(b"QUIT\r\n").await;
+        Ok(Extensions::read(ready.capabilities.lines()))
+    }
+}
+
+impl Speaks for Submission {
+    type Server = Server;
+    type Client = Client;
+
+    async fn server(&self, transport: Transport, upstream: &Upstream) -> Result<Server, Vec<u8>> {
+        match self.extensions(upstream).await {
+            Some(extensions) => Ok(Server::new(transport, &self.name, extensions)),
+            None => Err(smtp::bye(crate::TRY_LATER)),
+        }
+    }
+
+    fn client(&self, grant: &Grant, client: Peer, server: &Server) -> Result<Client, SaslError> {
+        let handover = match &self.handover {
+            SubmissionHandover::Xclient => Handover::Xclient(Xclient {
+                login: grant.login().as_str(),
+                address: client.address,
+                port: client.port,
+                hello: server.hello(),
+            }),
+            SubmissionHandover::Authenticate(master) => Handover::Authenticate(master.acting_as(grant)),
+        };
+        Client::new(&self.name, &handover)
+    }
+
+    fn traffic(&self, grant: &Grant, capabilities: &str) -> Traffic {
+        let senders = if self.own_addresses {
+            Senders::Only(grant.addresses().map(|login| login.as_str().into()).collect())
+        } else {
+            Senders::Any
+        };
+        Traffic::Smtp(Box::new(Session::new(Extensions::read(capabilities.lines()), senders)))
+    }
+
+    fn bye(&self, text: &str) -> Vec<u8> {
+        smtp::bye(text)
+    }
+}
