@@ -5,13 +5,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use authority::{Area, Door, Protocol, Scope};
 use front::{Address, Connection, Endpoint, Limits, Security, Service, Tls};
-use gateway::{HttpDoor, Imap, MailDoor, MasterUser, drive::Drive};
+use gateway::{HttpDoor, Imap, MailDoor, MasterUser, Submission, SubmissionHandover, drive::Drive};
 use ipnet::IpNet;
 use keeper::Keeper;
 use portal::{DoorHelp, Portal, Settings};
 
 use crate::{
-    config::{Config, Gateway, Service as Spoken},
+    config::{Config, Gateway, PasswordFile, Service as Spoken, SubmissionHandover as By},
     data::randomness,
     monitor::Monitor,
     serve::ServeError,
@@ -95,11 +95,16 @@ fn service(
     let portal = config.url.to_string();
     Ok(match &gateway.service {
         Spoken::Imap { login, password } => {
-            if password.is_exposed() {
-                tracing::warn!(file = %password.path().display(), "everybody on this machine can read the master user's password: chmod o-rwx it");
-            }
-            let master = MasterUser { login: login.clone(), password: password.read()?, separator: None };
-            (Arc::new(MailDoor::new(keeper, door, upstream, Imap(master), &portal)), "imap")
+            let speaks = Imap(master(login, password)?);
+            (Arc::new(MailDoor::new(keeper, door, upstream, speaks, &portal)), "imap")
+        }
+        Spoken::Submission { handover, own_addresses } => {
+            let handover = match handover {
+                By::Xclient => SubmissionHandover::Xclient,
+                By::MasterUser { login, password } => SubmissionHandover::Authenticate(master(login, password)?),
+            };
+            let speaks = Submission::new(config.url.host(), handover, *own_addresses);
+            (Arc::new(MailDoor::new(keeper, door, upstream, speaks, &portal)), "smtp")
         }
         Spoken::Http { user_header, .. } => {
             (Arc::new(HttpDoor::forwarding(keeper, door, upstream, user_header.clone(), &portal)), "http/1.1")
@@ -107,10 +112,18 @@ fn service(
     })
 }
 
+fn master(login: &str, password: &PasswordFile) -> Result<MasterUser, ServeError> {
+    if password.is_exposed() {
+        tracing::warn!(file = %password.path().display(), "everybody on this machine can read the master user's password: chmod o-rwx it");
+    }
+    Ok(MasterUser { login: login.to_owned(), password: password.read()?, separator: None })
+}
+
 /// What it takes to pass at a gateway.
 fn door(gateway: &Gateway) -> Door {
     let (protocol, needs) = match &gateway.service {
         Spoken::Imap { .. } => (Protocol::Imap, [Scope::Full(Area::Mail)].into_iter().collect()),
+        Spoken::Submission { .. } => (Protocol::Submission, [Scope::Full(Area::MailSend)].into_iter().collect()),
         Spoken::Http { data, .. } => (Protocol::Http, data.clone()),
     };
     Door { name: gateway.name.as_str().into(), protocol, needs }
@@ -130,12 +143,16 @@ fn help(config: &Config) -> Vec<DoorHelp> {
     let first = |addresses: &[Address]| addresses.iter().find_map(port);
     let gateway = |gateway: &Gateway| {
         let (implicit, starttls) = (first(&gateway.listen), first(&gateway.listen_starttls));
-        let (title, address) = match (&gateway.service, implicit, starttls) {
-            (Spoken::Imap { .. }, Some(port), _) => ("Mail (IMAP)", format!("Server {host}, port {port}, SSL/TLS")),
-            (Spoken::Imap { .. }, None, Some(port)) => ("Mail (IMAP)", format!("Server {host}, port {port}, STARTTLS")),
-            (Spoken::Http { data, .. }, Some(port), _) => (dav_title(data), format!("https://{host}:{port}/")),
-            (Spoken::Imap { .. }, None, None) => ("Mail (IMAP)", String::new()),
-            (Spoken::Http { data, .. }, None, _) => (dav_title(data), String::new()),
+        let title = match &gateway.service {
+            Spoken::Imap { .. } => "Mail (IMAP)",
+            Spoken::Submission { .. } => "Sending mail (SMTP)",
+            Spoken::Http { data, .. } => dav_title(data),
+        };
+        let address = match (&gateway.service, implicit, starttls) {
+            (Spoken::Http { .. }, Some(port), _) => format!("https://{host}:{port}/"),
+            (_, Some(port), _) => format!("Server {host}, port {port}, SSL/TLS"),
+            (_, None, Some(port)) => format!("Server {host}, port {port}, STARTTLS"),
+            (_, None, None) => String::new(),
         };
         DoorHelp { door: door(gateway), title: title.to_owned(), address }
     };

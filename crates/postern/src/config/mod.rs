@@ -161,6 +161,13 @@ pub(crate) enum Service {
         /// Its password there.
         password: PasswordFile,
     },
+    /// Mail submission.
+    Submission {
+        /// How it is handed over.
+        handover: SubmissionHandover,
+        /// MAIL FROM takes only addresses of the account.
+        own_addresses: bool,
+    },
     /// HTTP with Basic, handed over by a header.
     Http {
         /// The header that names the person.
@@ -168,6 +175,39 @@ pub(crate) enum Service {
         /// What it takes to pass; all of them.
         data: Scopes,
     },
+}
+
+/// How a session for submission is handed over.
+#[derive(Debug)]
+pub(crate) enum SubmissionHandover {
+    /// By Postfix's XCLIENT.
+    Xclient,
+    /// By AUTH PLAIN of a master user, acting as the person.
+    MasterUser {
+        /// Its name at the server behind.
+        login: String,
+        /// Its password there.
+        password: PasswordFile,
+    },
+}
+
+impl Service {
+    /// The file with the master user's password, where there is one.
+    pub(crate) fn password_file(&self) -> Option<&PasswordFile> {
+        match self {
+            Self::Imap { password, .. }
+            | Self::Submission { handover: SubmissionHandover::MasterUser { password, .. }, .. } => Some(password),
+            Self::Submission { handover: SubmissionHandover::Xclient, .. } | Self::Http { .. } => None,
+        }
+    }
+
+    fn place(&mut self, at: impl FnOnce(&mut PathBuf)) {
+        match self {
+            Self::Imap { password, .. }
+            | Self::Submission { handover: SubmissionHandover::MasterUser { password, .. }, .. } => at(&mut password.0),
+            Self::Submission { handover: SubmissionHandover::Xclient, .. } | Self::Http { .. } => {}
+        }
+    }
 }
 
 /// A file that holds a password in its first line.
@@ -208,6 +248,7 @@ struct RawGateway {
     proxy_protocol_from: Vec<IpNet>,
     upstream: String,
     handover: RawHandover,
+    own_addresses: Option<bool>,
     #[serde(default, deserialize_with = "scopes")]
     data: Option<Scopes>,
     #[serde(default, deserialize_with = "values::whole_site")]
@@ -247,16 +288,29 @@ impl TryFrom<RawGateway> for Gateway {
                 let (login, file) = master(login, password_file)?;
                 ("imap", Service::Imap { login, password: PasswordFile(file) })
             }
+            (Protocol::Submission, kind @ (HandoverKind::Xclient | HandoverKind::MasterUser)) => {
+                let handover = match kind {
+                    HandoverKind::MasterUser => {
+                        let (login, file) = master(login, password_file)?;
+                        SubmissionHandover::MasterUser { login, password: PasswordFile(file) }
+                    }
+                    _ => SubmissionHandover::Xclient,
+                };
+                ("smtp", Service::Submission { handover, own_addresses: raw.own_addresses.unwrap_or(false) })
+            }
             (Protocol::Http, HandoverKind::Header) => {
                 let user_header = user.ok_or("handover of kind \"header\" needs user = \"X-Remote-User\"")?;
                 let data =
                     raw.data.ok_or("a gateway for http needs data = [\"calendars\", \"contacts\"] or the like")?;
                 ("http", Service::Http { user_header, data })
             }
-            (Protocol::Imap, HandoverKind::Header) => {
+            (Protocol::Imap, _) => {
                 return Err("service \"imap\" is handed over by kind = \"master-user\"".into());
             }
-            (Protocol::Http, HandoverKind::MasterUser) => {
+            (Protocol::Submission, _) => {
+                return Err("service \"submission\" is handed over by kind = \"xclient\" or \"master-user\"".into());
+            }
+            (Protocol::Http, _) => {
                 return Err("service \"http\" is handed over by kind = \"header\"".into());
             }
         };
@@ -264,9 +318,13 @@ impl TryFrom<RawGateway> for Gateway {
             return Err("a gateway needs listen = [\"[::]:993\"] or the like".into());
         }
         if matches!(service, Service::Http { .. }) && !raw.listen_starttls.is_empty() {
-            return Err("listen_starttls is for imap: http has TLS from the first byte".into());
+            return Err("listen_starttls is for mail: http has TLS from the first byte".into());
         }
-        let name = raw.name.unwrap_or_else(|| scheme.to_owned());
+        if raw.own_addresses.is_some() && !matches!(service, Service::Submission { .. }) {
+            return Err("own_addresses is for submission: take it out".into());
+        }
+        let usual = if scheme == "smtp" { "submission" } else { scheme };
+        let name = raw.name.unwrap_or_else(|| usual.to_owned());
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         if name.is_empty() || name.len() > 32 || !name.chars().all(plain) {
             return Err("a gateway's name has 1 to 32 of a-z 0-9 -".into());
@@ -334,9 +392,7 @@ impl Config {
         self.monitor.iter_mut().flat_map(|monitor| &mut monitor.listen).for_each(socket);
         for gateway in &mut self.gateway {
             gateway.listen.iter_mut().chain(&mut gateway.listen_starttls).for_each(socket);
-            if let Service::Imap { password, .. } = &mut gateway.service {
-                at(&mut password.0);
-            }
+            gateway.service.place(at);
         }
     }
 

@@ -86,12 +86,14 @@ impl FromStr for Lasting {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Protocol {
     Imap,
+    Submission,
     Http,
 }
 
 #[derive(Clone, Copy, Debug)]
 pub(super) enum HandoverKind {
     MasterUser,
+    Xclient,
     Header,
 }
 
@@ -166,20 +168,22 @@ pub(super) fn size<'de, D: Deserializer<'de>>(d: D) -> Result<u64, D::Error> {
 pub(super) fn service<'de, D: Deserializer<'de>>(d: D) -> Result<Protocol, D::Error> {
     match &*String::deserialize(d)? {
         "imap" => Ok(Protocol::Imap),
+        "submission" => Ok(Protocol::Submission),
         "http" => Ok(Protocol::Http),
-        later @ ("submission" | "pop3" | "sieve") => {
+        later @ ("pop3" | "sieve") => {
             Err(D::Error::custom(format!("service {later:?} is not served by this version: take the gateway out")))
         }
-        other => Err(D::Error::custom(format!("{other:?} is no service: write imap or http"))),
+        other => Err(D::Error::custom(format!("{other:?} is no service: write imap, submission or http"))),
     }
 }
 
 pub(super) fn handover<'de, D: Deserializer<'de>>(d: D) -> Result<HandoverKind, D::Error> {
     match &*String::deserialize(d)? {
         "master-user" => Ok(HandoverKind::MasterUser),
+        "xclient" => Ok(HandoverKind::Xclient),
         "header" => Ok(HandoverKind::Header),
         other => Err(D::Error::custom(format!(
-            "handover of kind {other:?} is not served by this version: write master-user (imap) or header (http)"
+            "handover of kind {other:?} is not served by this version: write master-user (imap, submission), xclient (submission) or header (http)"
         ))),
     }
 }

@@ -3,7 +3,7 @@
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
 use super::Finding;
-use crate::config::{Config, Service};
+use crate::config::Config;
 
 /// The configuration, the data folder and all that holds a secret.
 pub(super) fn examine(file: &Path, config: &Config) -> Vec<Finding> {
@@ -23,7 +23,7 @@ pub(super) fn examine(file: &Path, config: &Config) -> Vec<Finding> {
         ));
     }
     for gateway in &config.gateway {
-        if let Service::Imap { password, .. } = &gateway.service {
+        if let Some(password) = gateway.service.password_file() {
             match password.read() {
                 Ok(_) if password.is_exposed() => findings.push(exposed(password.path())),
                 Ok(_) => {}

@@ -18,7 +18,7 @@ use tokio::{
 
 use super::Finding;
 use crate::{
-    config::{Config, Gateway, Service},
+    config::{Config, Gateway, Service, SubmissionHandover},
     data::randomness,
 };
 
@@ -33,6 +33,7 @@ const NEAR: Duration = Duration::from_secs(2);
 pub(super) async fn examine(config: &Config, gateway: &Gateway) -> Vec<Finding> {
     let mut findings = vec![match &gateway.service {
         Service::Imap { .. } => imap(gateway).await,
+        Service::Submission { handover, .. } => smtp(gateway, handover).await,
         Service::Http { user_header, .. } => http(gateway, user_header.as_str()).await,
     }];
     findings.push(past_postern(config, gateway).await);
@@ -82,6 +83,65 @@ async fn greet_and_try(upstream: &Upstream) -> io::Result<(String, String)> {
     let answer = hear(&mut stream, "d ").await.unwrap_or_default();
     let _ = stream.write_all(b"e LOGOUT\r\n").await;
     Ok((greeting, answer))
+}
+
+/// Asked what it offers: a handover that it does not offer can only fail.
+async fn smtp(gateway: &Gateway, handover: &SubmissionHandover) -> Finding {
+    let check = format!("upstream {}", gateway.name);
+    let offered = match timeout(PATIENCE, greet_and_ask(&gateway.upstream)).await {
+        Ok(Ok(offered)) => offered,
+        Ok(Err(error)) => return unreachable(check, gateway, &error),
+        Err(_) => return unreachable(check, gateway, &io::ErrorKind::TimedOut.into()),
+    };
+    let offers = |keyword: &str, parameter: &str| {
+        let mut lines = offered.lines().filter_map(|line| line.get(4..)).map(str::to_ascii_uppercase);
+        lines.any(|line| {
+            let mut words = line.split_ascii_whitespace();
+            words.next() == Some(keyword) && words.any(|word| word == parameter)
+        })
+    };
+    match handover {
+        SubmissionHandover::Xclient if offers("XCLIENT", "LOGIN") => {
+            Finding::ok(check, format!("{} takes sessions over by XCLIENT", gateway.upstream))
+        }
+        SubmissionHandover::Xclient => Finding::fail(
+            check,
+            "it offers no XCLIENT with LOGIN to this address: nobody can send mail",
+            "name this address in Postfix's smtpd_authorized_xclient_hosts, and set smtpd_sasl_auth_enable = yes",
+        ),
+        SubmissionHandover::MasterUser { .. } if offers("AUTH", "PLAIN") => {
+            Finding::ok(check, format!("{} takes sessions over by AUTH PLAIN", gateway.upstream))
+        }
+        SubmissionHandover::MasterUser { .. } => Finding::fail(
+            check,
+            "it offers no AUTH PLAIN to this address: nobody can send mail",
+            "let it take passwords from this address without TLS, or use handover = { kind = \"xclient\" }",
+        ),
+    }
+}
+
+/// The answer to EHLO, all of it.
+async fn greet_and_ask(upstream: &Upstream) -> io::Result<String> {
+    let mut stream = upstream.connect().await?;
+    let greeting = hear(&mut stream, "").await?;
+    if !greeting.starts_with("220") {
+        return Err(io::Error::other(format!("it greets with {greeting:?}")));
+    }
+    stream.write_all(b"EHLO localhost\r\n").await?;
+    let mut heard = Vec::new();
+    let mut octets = [0; 1024];
+    while heard.len() < LONGEST {
+        match stream.read(&mut octets).await? {
+            0 => break,
+            n => heard.extend_from_slice(&octets[..n]),
+        }
+        let text = String::from_utf8_lossy(&heard);
+        if text.ends_with('\n') && text.lines().last().is_some_and(|line| line.as_bytes().get(3) == Some(&b' ')) {
+            let _ = stream.write_all(b"QUIT\r\n").await;
+            return Ok(text.into_owned());
+        }
+    }
+    Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it hung up, or does not come to an end"))
 }
 
 /// Asked without a name: what it shows then, it shows to everybody. A name is
@@ -151,6 +211,7 @@ async fn past_postern(config: &Config, gateway: &Gateway) -> Finding {
     let check = format!("past {}", gateway.name);
     let harm = match &gateway.service {
         Service::Imap { .. } => "its own passwords, and the master user's, open it there".to_owned(),
+        Service::Submission { .. } => "whoever it believes XCLIENT or a password from sends mail there".to_owned(),
         Service::Http { user_header, .. } => format!("it believes {user_header} from whoever can reach it"),
     };
     let remedy = "have it listen on 127.0.0.1 or a Unix socket, or keep all but Postern out by a firewall";
