@@ -2,7 +2,7 @@
 //! with it.
 //!
 //! **What it is.** [`Postern`] is the real binary with a configuration of its own
-//! on free loopback ports; [`Dovecot`] and [`Radicale`] are Debian's, nobody's way
+//! on free loopback ports; [`Dovecot`], [`Postfix`] and [`Radicale`] are Debian's, nobody's way
 //! in but Postern's. [`Imap`] speaks to a door over TLS with `openssl s_client`
 //! where a test needs to see every byte.
 //!
@@ -11,12 +11,14 @@
 mod dovecot;
 mod imap;
 mod postern;
+mod postfix;
 mod process;
 mod radicale;
 
 pub use dovecot::Dovecot;
 pub use imap::Imap;
 pub use postern::{Account, Output, Postern, Site, binary};
+pub use postfix::Postfix;
 pub use process::{Running, free_port, run, until};
 pub use radicale::Radicale;
 

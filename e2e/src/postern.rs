@@ -25,6 +25,10 @@ pub struct Site {
     pub imap: u16,
     /// IMAP with STARTTLS.
     pub imap_starttls: u16,
+    /// Sending mail, with TLS from the first byte; where there is a Postfix.
+    pub submission: u16,
+    /// The same with STARTTLS.
+    pub submission_starttls: u16,
     /// Calendars and contacts.
     pub dav: u16,
     /// The embedded drive.
@@ -97,11 +101,11 @@ impl Site {
     /// When the disk does not take it.
     pub fn new(dovecot: u16, radicale: u16, more: &str) -> io::Result<Self> {
         let folder = tempfile::Builder::new().prefix("postern-site-").tempdir()?;
-        let ports: Vec<u16> = (0..5).map(|_| free_port()).collect::<Result<_, _>>()?;
-        let &[portal, imap, imap_starttls, dav, drive] = ports.as_slice() else {
-            return Err(io::Error::other("five ports were asked for"));
+        let ports: Vec<u16> = (0..7).map(|_| free_port()).collect::<Result<_, _>>()?;
+        let &[portal, imap, imap_starttls, submission, submission_starttls, dav, drive] = ports.as_slice() else {
+            return Err(io::Error::other("seven ports were asked for"));
         };
-        let site = Self { folder, portal, imap, imap_starttls, dav, drive };
+        let site = Self { folder, portal, imap, imap_starttls, submission, submission_starttls, dav, drive };
         fs::write(site.path("master.pw"), format!("{}\n", crate::Dovecot::MASTER))?;
         let config = format!(
             r#"domain = "example.org"
@@ -134,6 +138,27 @@ quota = "64M"
         );
         fs::write(site.config(), config)?;
         Ok(site)
+    }
+
+    /// Adds a door for submission in front of this Postfix. `more` is added to it.
+    ///
+    /// # Errors
+    /// When the disk does not take it.
+    pub fn with_submission(self, postfix: u16, more: &str) -> io::Result<Self> {
+        let mut config = fs::read_to_string(self.config())?;
+        config.push_str(&format!(
+            r#"
+[[gateway]]
+service = "submission"
+listen = ["127.0.0.1:{}"]
+listen_starttls = ["127.0.0.1:{}"]
+upstream = "smtp://127.0.0.1:{postfix}"
+{more}
+"#,
+            self.submission, self.submission_starttls
+        ));
+        fs::write(self.config(), config)?;
+        Ok(self)
     }
 
     /// A file of the site.

@@ -13,12 +13,16 @@ pub(crate) const TESTS: &[&str] = &[
     "chromium-driver",
     "davfs2",
     "faketime",
+    "libsasl2-modules",
     "litmus",
+    "msmtp",
     "mutt",
     "nginx-light",
+    "postfix",
     "postgresql",
     "python3",
     "strace",
+    "swaks",
 ];
 
 /// Installs what is missing; without root it says what to type.

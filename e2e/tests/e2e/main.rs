@@ -11,6 +11,7 @@ mod keys;
 mod matrix;
 mod revocation;
 mod store_trouble;
+mod submission;
 mod web_server;
 
 use e2e::{Dovecot, Postern, Radicale};

@@ -101,6 +101,16 @@ async fn smtp(gateway: &Gateway, handover: &SubmissionHandover) -> Finding {
         })
     };
     match handover {
+        // It takes the login then, and forgets it.
+        SubmissionHandover::Xclient
+            if offers("XCLIENT", "LOGIN") && !offered.to_ascii_uppercase().contains("AUTH ") =>
+        {
+            Finding::warn(
+                check,
+                "it offers XCLIENT and no AUTH: Postfix takes nobody for signed in unless it could sign in itself",
+                "set smtpd_sasl_auth_enable = yes for that listener",
+            )
+        }
         SubmissionHandover::Xclient if offers("XCLIENT", "LOGIN") => {
             Finding::ok(check, format!("{} takes sessions over by XCLIENT", gateway.upstream))
         }

@@ -1,0 +1,119 @@
+//! Debian's Postfix, which believes XCLIENT from this machine, and takes mail only
+//! from who has signed in.
+
+use std::{fs, io, os::unix::fs::PermissionsExt, path::Path, process::Command};
+
+use crate::process::{Running, answers, free_port, until};
+
+/// A running Postfix with a queue of its own. It needs root.
+#[derive(Debug)]
+pub struct Postfix {
+    running: Running,
+    folder: tempfile::TempDir,
+    /// Where it takes mail for submission, in the clear, on loopback.
+    pub port: u16,
+}
+
+impl Postfix {
+    /// Starts it.
+    ///
+    /// # Errors
+    /// When Postfix is not installed or does not come up; its log is in the text.
+    pub fn start() -> io::Result<Self> {
+        let port = free_port()?;
+        let folder = tempfile::Builder::new().prefix("postern-postfix-").tempdir()?;
+        let path = folder.path();
+        fs::set_permissions(path, PermissionsExt::from_mode(0o755))?;
+        for part in ["etc", "spool", "data", "mail"] {
+            fs::create_dir(path.join(part))?;
+        }
+        crate::run(Command::new("chown").arg("postfix").arg(path.join("data")))?;
+        crate::run(Command::new("chown").arg("nobody:nogroup").arg(path.join("mail")))?;
+        fs::write(path.join("etc/main.cf"), main(path))?;
+        fs::write(path.join("etc/master.cf"), services(port))?;
+        let mut command = Command::new("postfix");
+        command.arg("-c").arg(path.join("etc")).arg("start-fg");
+        let running = Running::start(&mut command, &path.join("log"))?;
+        let postfix = Self { running, folder, port };
+        until("Postfix to answer", || answers(port))
+            .map_err(|late| io::Error::other(format!("{late}; it said:\n{}", postfix.log())))?;
+        Ok(postfix)
+    }
+
+    /// What it has logged.
+    pub fn log(&self) -> String {
+        self.running.said()
+    }
+
+    /// All that has been delivered.
+    pub fn delivered(&self) -> Vec<String> {
+        let new = fs::read_dir(self.folder.path().join("mail/inbox/new")).into_iter().flatten().flatten();
+        new.filter_map(|file| fs::read_to_string(file.path()).ok()).collect()
+    }
+
+    /// Waits for a message with this in it.
+    ///
+    /// # Errors
+    /// When none has come within ten seconds; the log is in the text.
+    pub fn delivers(&self, words: &str) -> io::Result<String> {
+        let found = || self.delivered().into_iter().find(|message| message.contains(words));
+        until("a message", || found().is_some())
+            .map_err(|late| io::Error::other(format!("{late}; Postfix said:\n{}", self.log())))?;
+        found().ok_or_else(|| io::Error::other("it is gone again"))
+    }
+}
+
+fn main(here: &Path) -> String {
+    let here = here.display();
+    format!(
+        "compatibility_level = 3.6\n\
+         queue_directory = {here}/spool\n\
+         data_directory = {here}/data\n\
+         maillog_file = /dev/stdout\n\
+         myhostname = mail.example.org\n\
+         mydestination =\n\
+         mynetworks =\n\
+         inet_interfaces = 127.0.0.1\n\
+         inet_protocols = ipv4\n\
+         alias_maps =\n\
+         message_size_limit = 30000000\n\
+         virtual_mailbox_domains = example.org\n\
+         virtual_mailbox_base = {here}/mail\n\
+         virtual_mailbox_maps = static:inbox/\n\
+         virtual_uid_maps = static:65534\n\
+         virtual_gid_maps = static:65534\n\
+         default_transport = error:this server delivers to example.org only\n\
+         smtpd_peername_lookup = no\n\
+         smtpd_sasl_auth_enable = yes\n\
+         smtpd_authorized_xclient_hosts = 127.0.0.1\n\
+         smtpd_client_restrictions = permit_sasl_authenticated, reject\n\
+         smtpd_relay_restrictions = permit_sasl_authenticated, reject\n"
+    )
+}
+
+fn services(port: u16) -> String {
+    let mut services = format!("127.0.0.1:{port} inet n - n - - smtpd\n");
+    // As in Debian's: whether it is private, and how many of it there may be.
+    for (name, kind, private, limit, command) in [
+        ("pickup", "unix", "n", "1", "pickup"),
+        ("cleanup", "unix", "n", "0", "cleanup"),
+        ("qmgr", "unix", "n", "1", "qmgr"),
+        ("rewrite", "unix", "-", "-", "trivial-rewrite"),
+        ("bounce", "unix", "-", "0", "bounce"),
+        ("defer", "unix", "-", "0", "bounce"),
+        ("trace", "unix", "-", "0", "bounce"),
+        ("verify", "unix", "-", "1", "verify"),
+        ("flush", "unix", "n", "0", "flush"),
+        ("proxymap", "unix", "-", "-", "proxymap"),
+        ("error", "unix", "-", "-", "error"),
+        ("retry", "unix", "-", "-", "error"),
+        ("virtual", "unix", "-", "-", "virtual"),
+        ("anvil", "unix", "-", "1", "anvil"),
+        ("postlog", "unix-dgram", "n", "1", "postlogd"),
+    ] {
+        // It writes into mailboxes as whoever owns them.
+        let unprivileged = if name == "virtual" { "n" } else { "-" };
+        services.push_str(&format!("{name} {kind} {private} {unprivileged} n - {limit} {command}\n"));
+    }
+    services
+}
