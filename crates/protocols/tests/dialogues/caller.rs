@@ -32,6 +32,10 @@ impl Behind for protocols::imap::Server {
     const UPSTREAM: &str = "IMAP4rev1 SASL-IR LOGIN-REFERRALS ID ENABLE IDLE AUTH=PLAIN COMPRESS=DEFLATE";
 }
 
+impl Behind for protocols::smtp::Server {
+    const UPSTREAM: &str = "PIPELINING\nSIZE 7";
+}
+
 impl<S: Behind> Caller<S> {
     pub(crate) fn new(server: S, answer: Answer) -> Self {
         Self { server, answer, sent: String::new(), sign_ins: Vec::new(), awaits_tls: false, closed: false }

@@ -8,3 +8,5 @@
 
 mod caller;
 mod imap;
+mod recording;
+mod smtp;

@@ -1,34 +1,10 @@
 //! Real clients, as recorded, sign in to our server.
 
-use std::path::Path;
-
-use crate::caller::{Answer, Caller};
-use protocols::{Transport, imap::Server};
-
-struct Recording {
-    protocol: String,
-    chunks: Vec<String>,
-}
-
-impl Recording {
-    fn read(name: &str) -> Self {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus").join(name).with_extension("json");
-        let file: serde_json::Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
-        let chunks = file["client_chunks"].as_array().unwrap();
-        Self {
-            protocol: file["protocol"].as_str().unwrap().into(),
-            chunks: chunks.iter().map(|chunk| chunk[1].as_str().unwrap().into()).collect(),
-        }
-    }
-
-    fn transport(&self) -> Transport {
-        match self.protocol.as_str() {
-            "imaps" => Transport::Encrypted,
-            "imap-starttls" => Transport::Plain { starttls: true },
-            other => panic!("{other} is not IMAP"),
-        }
-    }
-}
+use crate::{
+    caller::{Answer, Caller},
+    recording::Recording,
+};
+use protocols::imap::Server;
 
 #[test]
 fn each_client_signs_in_as_it_did_when_recorded() {

@@ -1,0 +1,5 @@
+mod client;
+mod properties;
+mod recordings;
+mod server;
+mod session;
