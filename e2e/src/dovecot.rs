@@ -63,6 +63,7 @@ impl Dovecot {
              mail_location = maildir:{here}/mail/%u\n\
              service anvil {{\n chroot =\n unix_listener anvil-auth-penalty {{\n mode = 0\n }}\n}}\n\
              service imap-login {{\n chroot =\n inet_listener imap {{\n port = {port}\n }}\n inet_listener imaps {{\n port = 0\n }}\n}}\n\
+             service auth {{\n unix_listener auth-postfix {{\n mode = 0666\n }}\n}}\n\
              passdb {{\n driver = passwd-file\n master = yes\n args = {here}/master\n}}\n\
              passdb {{\n driver = passwd-file\n args = /dev/null\n}}\n\
              userdb {{\n driver = static\n args = uid={user} gid={group} home={here}/mail/%u\n}}\n"
@@ -76,6 +77,11 @@ impl Dovecot {
         until("Dovecot to answer", || answers(port))
             .map_err(|late| io::Error::other(format!("{late}; it said:\n{}", dovecot.log())))?;
         Ok(dovecot)
+    }
+
+    /// Where it answers a Postfix that asks who may send.
+    pub fn sasl(&self) -> std::path::PathBuf {
+        self.folder.path().join("run/auth-postfix")
     }
 
     /// What it has logged.

@@ -1,5 +1,5 @@
-//! Debian's Postfix, which believes XCLIENT from this machine, and takes mail only
-//! from who has signed in.
+//! Debian's Postfix, which takes mail only from who has signed in: by XCLIENT, which
+//! it believes from this machine, or at a Dovecot that it asks.
 
 use std::{fs, io, os::unix::fs::PermissionsExt, path::Path, process::Command};
 
@@ -15,11 +15,23 @@ pub struct Postfix {
 }
 
 impl Postfix {
-    /// Starts it.
+    /// Starts one that believes XCLIENT.
     ///
     /// # Errors
     /// When Postfix is not installed or does not come up; its log is in the text.
     pub fn start() -> io::Result<Self> {
+        Self::with("smtpd_authorized_xclient_hosts = 127.0.0.1\n")
+    }
+
+    /// Starts one that believes nothing, and asks the Dovecot at this socket.
+    ///
+    /// # Errors
+    /// As for [`Postfix::start`].
+    pub fn asking(dovecot: &Path) -> io::Result<Self> {
+        Self::with(&format!("smtpd_sasl_type = dovecot\nsmtpd_sasl_path = {}\n", dovecot.display()))
+    }
+
+    fn with(more: &str) -> io::Result<Self> {
         let port = free_port()?;
         let folder = tempfile::Builder::new().prefix("postern-postfix-").tempdir()?;
         let path = folder.path();
@@ -29,7 +41,7 @@ impl Postfix {
         }
         crate::run(Command::new("chown").arg("postfix").arg(path.join("data")))?;
         crate::run(Command::new("chown").arg("nobody:nogroup").arg(path.join("mail")))?;
-        fs::write(path.join("etc/main.cf"), main(path))?;
+        fs::write(path.join("etc/main.cf"), main(path) + more)?;
         fs::write(path.join("etc/master.cf"), services(port))?;
         let mut command = Command::new("postfix");
         command.arg("-c").arg(path.join("etc")).arg("start-fg");
@@ -85,7 +97,6 @@ fn main(here: &Path) -> String {
          default_transport = error:this server delivers to example.org only\n\
          smtpd_peername_lookup = no\n\
          smtpd_sasl_auth_enable = yes\n\
-         smtpd_authorized_xclient_hosts = 127.0.0.1\n\
          smtpd_client_restrictions = permit_sasl_authenticated, reject\n\
          smtpd_relay_restrictions = permit_sasl_authenticated, reject\n"
     )

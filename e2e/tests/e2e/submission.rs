@@ -140,6 +140,25 @@ fn nobody_becomes_somebody_else_in_a_session() {
 }
 
 #[test]
+fn a_master_user_sends_for_who_signed_in() {
+    let dovecot = e2e::Dovecot::start().unwrap();
+    let postfix = Postfix::asking(&dovecot.sasl()).unwrap();
+    let handover = "handover = { kind = \"master-user\", login = \"postern\", password_file = \"master.pw\" }";
+    let site = Site::new(dovecot.port, 9, "").unwrap().with_submission(postfix.port, handover).unwrap();
+    site.account(ALICE).unwrap();
+    let (_, secret) = site.app_password(ALICE, "mail:send", &[]).unwrap();
+    let sending = Sending { postern: site.serve().unwrap(), postfix, secret };
+    sending.python(
+        "s.login(alice, secret)\n\
+         s.sendmail('alice@example.org', ['bob@example.org'], 'Subject: for alice\\r\\n\\r\\nHello.\\r\\n')\n\
+         s.quit()\n",
+    );
+    sending.postfix.delivers("Subject: for alice").unwrap();
+    let log = sending.postfix.log();
+    assert!(log.contains("sasl_method=PLAIN, sasl_username=alice@example.org"), "{log}");
+}
+
+#[test]
 fn the_sender_is_one_of_the_accounts_addresses_where_that_is_asked() {
     let sending = Sending::start("own_addresses = true");
     let said = sending.python(
