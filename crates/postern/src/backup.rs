@@ -5,12 +5,14 @@
 //! stay where it is. Restored, a backup is brought up to that file.
 
 use std::{
-    fs, io,
+    fs::{self, File},
+    io,
     path::{Path, PathBuf},
 };
 
 use authority::Standing;
 use keeper::{Keeper, Retiring};
+use rand_core::Rng;
 use serde_json::{Value, json};
 use store::{IfLost, RevocationsError};
 
@@ -20,6 +22,9 @@ use crate::{
     data::{self, DataError},
     key_files::{self, KEYS, OLD},
 };
+
+/// Where a backup stands in the data folder until it is brought out.
+const OUTGOING: &str = "outgoing";
 
 /// Why there is no backup, or why it was not restored.
 #[derive(Debug, thiserror::Error)]
@@ -40,25 +45,79 @@ pub(crate) enum BackupError {
     Data(#[from] DataError),
 }
 
-/// Makes the folder and fills it.
-pub(crate) async fn back_up(keeper: &Keeper, config: &Config, folder: &Path) -> Result<Value, BackupError> {
-    let io = |path: &Path| {
-        let path = path.to_owned();
-        move |source| BackupError::Io { path, source }
-    };
-    if folder.exists() {
-        return Err(BackupError::Taken(folder.into()));
+/// Makes a backup within the data folder: a server that is confined can write
+/// nowhere else. Whoever asked for it [brings](bring) it out.
+pub(crate) async fn make(keeper: &Keeper, config: &Config) -> Result<Value, BackupError> {
+    let mut name = [0; 8];
+    data::randomness().fill_bytes(&mut name);
+    let folder = config.data.join(OUTGOING).join(data_encoding::HEXLOWER.encode(&name));
+    data::make_folder(&folder)?;
+    let filled = fill(keeper, config, &folder).await;
+    if filled.is_err() {
+        // It holds keys.
+        let _ = fs::remove_dir_all(&folder);
     }
-    data::make_folder(folder)?;
+    Ok(json!({ "backup": folder, "accounts": filled? }))
+}
+
+async fn fill(keeper: &Keeper, config: &Config, folder: &Path) -> Result<usize, BackupError> {
     data::make_folder(&folder.join("keys"))?;
     // Or the database would come to lie beside keys that it does not belong to.
     let _as_they_are = keeper.hold_keys().await;
     keeper.back_up(&folder.join("postern.db")).await.map_err(DataError::Store)?;
     for key in KEYS.into_iter().chain(has_old(&config.data)) {
         let from = config.data.join("keys").join(key);
-        key_files::copy(&from, &folder.join("keys").join(key)).map_err(io(&from))?;
+        key_files::copy(&from, &folder.join("keys").join(key)).map_err(at(&from))?;
     }
-    Ok(json!({ "backup": folder, "accounts": keeper.accounts().await.map_err(DataError::Store)?.len() }))
+    Ok(keeper.accounts().await.map_err(DataError::Store)?.len())
+}
+
+/// Refuses a folder that is there already.
+pub(crate) fn untaken(folder: &Path) -> Result<(), BackupError> {
+    if folder.exists() { Err(BackupError::Taken(folder.into())) } else { Ok(()) }
+}
+
+/// Brings a backup out of the data folder to where it was asked for.
+pub(crate) fn bring(made: &Path, folder: &Path) -> Result<(), BackupError> {
+    if let Some(above) = folder.parent() {
+        data::make_folder(above)?;
+    }
+    let brought = match fs::rename(made, folder) {
+        Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
+            copy(made, folder).inspect_err(|_| drop(fs::remove_dir_all(folder)))
+        }
+        moved => moved.map_err(at(folder)),
+    };
+    // Gone already, if it was moved; it must not stay where nobody looks for keys.
+    let _ = fs::remove_dir_all(made);
+    brought
+}
+
+fn copy(made: &Path, folder: &Path) -> Result<(), BackupError> {
+    for part in ["", "keys"] {
+        let (from, to) = (made.join(part), folder.join(part));
+        data::make_folder(&to)?;
+        for entry in fs::read_dir(&from).map_err(at(&from))? {
+            let file = entry.map_err(at(&from))?.path();
+            if let Some(name) = file.file_name().filter(|_| file.is_file()) {
+                let to = to.join(name);
+                let copied = fs::copy(&file, &to).and_then(|_| File::open(&to)?.sync_all());
+                copied.map_err(at(&to))?;
+            }
+        }
+        File::open(&to).and_then(|folder| folder.sync_all()).map_err(at(&to))?;
+    }
+    Ok(())
+}
+
+/// Wipes what commands that were killed have left of their backups.
+pub(crate) fn wipe_leftovers(config: &Config) {
+    let _ = fs::remove_dir_all(config.data.join(OUTGOING));
+}
+
+fn at(path: &Path) -> impl FnOnce(io::Error) -> BackupError {
+    let path = path.to_owned();
+    move |source| BackupError::Io { path, source }
 }
 
 /// Opens the store as it is, without the revocations that are lost: everybody is

@@ -11,6 +11,7 @@
 mod backup;
 mod cli;
 mod config;
+mod confine;
 mod control;
 mod data;
 mod doctor;
@@ -36,6 +37,7 @@ use crate::{
     backup::BackupError,
     cli::{Account, AppPassword, Audit, Cli, Cutoff, Key, Session, Verb},
     config::Config,
+    confine::Confined,
     control::{Command, Outcome, Typed},
     data::DataError,
     init::InitError,
@@ -63,10 +65,19 @@ impl Failure {
     fn unreachable(why: impl ToString) -> Self {
         Self { status: 3, why: why.to_string() }
     }
+
+    fn tell(self) -> ExitCode {
+        tell(&self.why);
+        ExitCode::from(self.status)
+    }
 }
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    let confined = match before_serving(&cli) {
+        Ok(confined) => confined,
+        Err(failure) => return failure.tell(),
+    };
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -74,13 +85,21 @@ fn main() -> ExitCode {
             return ExitCode::from(3);
         }
     };
-    match runtime.block_on(run(cli)) {
+    match runtime.block_on(run(cli, confined.as_ref())) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Failure { status, why }) => {
-            tell(&why);
-            ExitCode::from(status)
-        }
+        Err(failure) => failure.tell(),
     }
+}
+
+/// What holds for a whole process has to be done before there are threads in it.
+fn before_serving(cli: &Cli) -> Result<Option<Confined>, Failure> {
+    if !matches!(cli.verb, Verb::Serve) {
+        return Ok(None);
+    }
+    let file = cli.everywhere.config.clone().unwrap_or_else(default_config);
+    let config = Config::read(&file).map_err(Failure::usage)?;
+    data::make_folder(&config.data).map_err(Failure::unreachable)?;
+    Ok(Some(confine::confine(&config, &file)))
 }
 
 fn tell(why: &str) {
@@ -88,7 +107,7 @@ fn tell(why: &str) {
     let _ = writeln!(std::io::stderr(), "postern: {why}");
 }
 
-async fn run(cli: Cli) -> Result<(), Failure> {
+async fn run(cli: Cli, confined: Option<&Confined>) -> Result<(), Failure> {
     let Cli { everywhere, verb } = cli;
     let json = everywhere.json;
     let config = || Config::read(&everywhere.config.clone().unwrap_or_else(default_config)).map_err(Failure::usage);
@@ -110,7 +129,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
             }
             return Ok(());
         }
-        Verb::Serve => return serve(config()?).await,
+        Verb::Serve => return serve(config()?, confined).await,
         Verb::Doctor => {
             let findings = doctor::examine(&everywhere.config.clone().unwrap_or_else(default_config)).await;
             let well = findings.iter().all(doctor::Finding::is_bearable);
@@ -118,9 +137,13 @@ async fn run(cli: Cli) -> Result<(), Failure> {
             return if well { Ok(()) } else { Err(Failure::refused("not all is well: see the remedies")) };
         }
         Verb::Backup { folder } => {
-            // The server that makes it stands somewhere else.
-            let folder = std::path::absolute(&folder).map_err(Failure::usage)?;
-            (Command::Backup { folder }, &[])
+            backup::untaken(&folder).map_err(Failure::refused)?;
+            let mut answer = done(ask(&config()?, Command::Backup).await?)?;
+            let made = PathBuf::from(answer["backup"].as_str().unwrap_or_default());
+            backup::bring(&made, &folder).map_err(Failure::refused)?;
+            answer["backup"] = serde_json::json!(folder);
+            terminal::print(&answer, json, &[]);
+            return Ok(());
         }
         Verb::Restore { folder, without_revocations } => {
             let if_lost = if without_revocations { IfLost::BeginAnew } else { IfLost::Refuse };
@@ -193,11 +216,15 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         }
         Verb::Audit(Audit::Verify) => (Command::AuditVerify, &[]),
     };
-    match ask(&config()?, command).await? {
-        Outcome::Done { answer } => {
-            terminal::print(&answer, json, columns);
-            Ok(())
-        }
+    let answer = done(ask(&config()?, command).await?)?;
+    terminal::print(&answer, json, columns);
+    Ok(())
+}
+
+/// The answer, if there is one.
+fn done(outcome: Outcome) -> Result<serde_json::Value, Failure> {
+    match outcome {
+        Outcome::Done { answer } => Ok(answer),
         Outcome::Refused { why } => Err(Failure::refused(why)),
         Outcome::Unavailable { why } => Err(Failure::unreachable(why)),
     }
@@ -226,13 +253,16 @@ async fn ask(config: &Config, command: Command) -> Result<Outcome, Failure> {
     }
 }
 
-async fn serve(config: Config) -> Result<(), Failure> {
+async fn serve(config: Config, confined: Option<&Confined>) -> Result<(), Failure> {
     tracing_subscriber::fmt()
         .with_env_filter(tracing_subscriber::EnvFilter::try_from_env("POSTERN_LOG").unwrap_or_else(|_| "info".into()))
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false)
         .init();
+    if let Some(confined) = confined {
+        confined.tell();
+    }
     serve::serve(config).await.map_err(|error| match error {
         ServeError::Config(_) | ServeError::Tls(_) => Failure::usage(error),
         ServeError::Data(_) | ServeError::Replaced => Failure::unreachable(error),

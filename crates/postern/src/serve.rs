@@ -7,6 +7,7 @@ use keeper::{Clock, SystemClock};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::{
+    backup,
     config::{Config, ConfigError},
     control::socket::{self, Control},
     data::{self, DataError},
@@ -40,6 +41,7 @@ pub(crate) enum ServeError {
 pub(crate) async fn serve(config: Config) -> Result<(), ServeError> {
     let config = Arc::new(config);
     let keeper = Arc::new(data::open(&config).await?);
+    backup::wipe_leftovers(&config);
     let tls = tls(&config)?;
     let endpoints = endpoints(&config, &keeper, &tls)?;
     let server = Server::bind(endpoints)?;

@@ -6,6 +6,7 @@ mod backup;
 mod bad_input;
 mod clients;
 mod command_line;
+mod confined;
 mod faults;
 mod keys;
 mod matrix;

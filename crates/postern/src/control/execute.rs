@@ -231,9 +231,9 @@ async fn run(keeper: &Keeper, config: &Config, Uid(uid): Uid, command: Command) 
             let until = date(rotated.old_key_until);
             json!({ "rotated": true, "old_key_until": until, "seeds_resealed": rotated.resealed })
         }
-        Command::Backup { folder } => {
+        Command::Backup => {
             keeper.record_backup(uid).await?;
-            backup::back_up(keeper, config, &folder).await?
+            backup::make(keeper, config).await?
         }
         Command::AuditVerify => match keeper.verify_audit().await? {
             AuditVerdict::Whole { lines, head } => {

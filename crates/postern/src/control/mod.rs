@@ -7,8 +7,6 @@
 mod execute;
 pub(crate) mod socket;
 
-use std::path::PathBuf;
-
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -78,9 +76,7 @@ pub(crate) enum Command {
         retire_after: u64,
         compromised: bool,
     },
-    Backup {
-        folder: PathBuf,
-    },
+    Backup,
 }
 
 /// A secret on its way through the socket; prints as nothing, wipes itself.
