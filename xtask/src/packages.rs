@@ -25,6 +25,9 @@ pub(crate) const TESTS: &[&str] = &[
     "swaks",
 ];
 
+/// What `--full` runs on top of that.
+pub(crate) const FULL: &[&str] = &["dbus", "libnss3-tools", "thunderbird", "xauth", "xvfb"];
+
 /// Installs what is missing; without root it says what to type.
 pub(crate) fn install(wanted: &[&str]) -> Result<(), String> {
     let missing: Vec<&str> = wanted.iter().copied().filter(|package| !is_installed(package)).collect();

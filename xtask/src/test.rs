@@ -19,7 +19,7 @@ const FULL: [(&str, &str); 2] = [("PROPTEST_CASES", "100000"), ("POSTERN_FULL", 
 
 pub(crate) fn test(full: bool) -> Result<(), String> {
     let started = now();
-    packages::install(&[DEMO, TESTS].concat())?;
+    packages::install(&[DEMO, TESTS, if full { packages::FULL } else { &[] }].concat())?;
     let installed = now();
     cargo(&["fmt", "--all", "--check"])?;
     cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--quiet", "--", "-D", "warnings"])?;

@@ -25,16 +25,8 @@ const ASKED: ABI = ABI::V6;
 
 /// Read by the resolver, by TLS to a database, by its lease (the boot's id), and as
 /// dates are written.
-const SYSTEM: [&str; 8] = [
-    "/etc",
-    "/usr",
-    "/lib",
-    "/lib64",
-    "/proc/self",
-    "/proc/sys/kernel/random",
-    "/run/systemd/resolve",
-    "/dev/urandom",
-];
+const SYSTEM: [&str; 8] =
+    ["/etc", "/usr", "/lib", "/lib64", "/proc/self", "/proc/sys/kernel/random", "/run/systemd/resolve", "/dev/urandom"];
 
 /// Calls for which a server has no use: starting programs, looking into others,
 /// the kernel's own affairs, and the interfaces in which it had most holes.

@@ -13,6 +13,7 @@ mod matrix;
 mod revocation;
 mod store_trouble;
 mod submission;
+mod thunderbird;
 mod web_server;
 
 use e2e::{Dovecot, Postern, Radicale};

@@ -1,0 +1,118 @@
+//! Thunderbird, the real one, on a display that nobody looks at: with one app
+//! password it reads, sends, and has its calendar and contacts.
+
+use std::{fs, os::unix::fs::symlink, path::Path, process::Command};
+
+use e2e::{Dovecot, Postern, Postfix, Radicale, Site, run, until};
+
+const ALICE: &str = "alice@example.org";
+const INSTALLED: &str = "/usr/lib/thunderbird";
+const EVENT: &str = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//example.org//test\r\nBEGIN:VEVENT\r\nUID:one\r\n\
+                     DTSTAMP:20260303T120000Z\r\nDTSTART:20260303T140000Z\r\nDTEND:20260303T150000Z\r\nSUMMARY:Choir\r\n\
+                     END:VEVENT\r\nEND:VCALENDAR\r\n";
+const CARD: &str = "BEGIN:VCARD\r\nVERSION:3.0\r\nUID:two\r\nFN:Bob Example\r\nN:Example;Bob;;;\r\nEND:VCARD\r\n";
+
+#[test]
+fn thunderbird_does_all_it_is_for_with_one_password() {
+    if std::env::var_os("POSTERN_FULL").is_none() {
+        // Two minutes, and a browser's weight: only with `--full`.
+        return;
+    }
+    let (dovecot, radicale, postfix) =
+        (Dovecot::start().unwrap(), Radicale::start().unwrap(), Postfix::start().unwrap());
+    let site = Site::new(dovecot.port, radicale.port, "").unwrap();
+    let postern = site.with_submission(postfix.port, "handover = { kind = \"xclient\" }").unwrap().serve().unwrap();
+    postern.account(ALICE).unwrap();
+    let (id, secret) = postern.app_password(ALICE, "mail,mail:send,calendars,contacts", &[]).unwrap();
+    dovecot.deliver(ALICE, "Hello Alice").unwrap();
+    fill(&postern, &secret);
+
+    for starttls in ["no", "yes"] {
+        let told = thunderbird(&postern, &secret, starttls);
+        let lines: Vec<&str> = told.lines().collect();
+        assert_eq!(
+            lines,
+            ["mail: Hello Alice", "sending: sent", "calendar: Choir", "contacts: Bob Example", "done"],
+            "{}",
+            postern.said()
+        );
+        postfix.delivers(&format!("Subject: by Thunderbird {starttls}")).unwrap();
+    }
+    let shown = postern.cli(&["app-password", "show", &id, "--json"], "").unwrap().out;
+    for door in ["imap", "submission", "dav"] {
+        assert!(shown.contains(&format!("\"{door}\"")), "{shown}");
+    }
+}
+
+/// One event and one card.
+fn fill(postern: &Postern, secret: &str) {
+    let calendar = "<mkcol xmlns='DAV:'><set><prop><resourcetype><collection/><C:calendar xmlns:C='urn:ietf:params:xml:ns:caldav'/></resourcetype></prop></set></mkcol>";
+    let contacts = "<mkcol xmlns='DAV:'><set><prop><resourcetype><collection/><C:addressbook xmlns:C='urn:ietf:params:xml:ns:carddav'/></resourcetype></prop></set></mkcol>";
+    for (method, path, body) in [
+        ("MKCOL", "calendar/", calendar),
+        ("MKCOL", "contacts/", contacts),
+        ("PUT", "calendar/one.ics", EVENT),
+        ("PUT", "contacts/two.vcf", CARD),
+    ] {
+        let mut curl = Command::new("curl");
+        curl.args(["--silent", "--show-error", "--fail", "--request", method, "--data-binary", body, "--cacert"]);
+        curl.arg(postern.ca()).arg("--user").arg(format!("{ALICE}:{secret}"));
+        curl.arg(format!("https://localhost:{}/{ALICE}/{path}", postern.dav));
+        let (status, said) = run(&mut curl).unwrap();
+        assert_eq!(status, Some(0), "{method} {path}: {said}");
+    }
+}
+
+/// What it reports of itself, on a new profile.
+fn thunderbird(postern: &Postern, secret: &str, starttls: &str) -> String {
+    let home = tempfile::Builder::new().prefix("postern-thunderbird-").tempdir().unwrap();
+    let (program, profile, report) =
+        (home.path().join("program"), home.path().join("profile"), home.path().join("report"));
+    install(&program);
+    fs::create_dir(&profile).unwrap();
+    let database = format!("sql:{}", profile.display());
+    for arguments in [
+        vec!["-N", "-d", &database, "--empty-password"],
+        vec!["-A", "-d", &database, "-n", "postern", "-t", "C,,", "-i", postern.ca().to_str().unwrap()],
+    ] {
+        let (status, said) = run(Command::new("certutil").args(arguments)).unwrap();
+        assert_eq!(status, Some(0), "{said}");
+    }
+    let mut command = Command::new("timeout");
+    command.args(["--kill-after=5", "100", "xvfb-run", "--auto-servernum", "dbus-run-session", "--"]);
+    command.arg(program.join("thunderbird")).arg("--no-remote").arg("--profile").arg(&profile);
+    let (imap, submission) = match starttls {
+        "yes" => (postern.imap_starttls, postern.submission_starttls),
+        _ => (postern.imap, postern.submission),
+    };
+    command.env("HOME", home.path()).env("LOGIN", ALICE).env("SECRET", secret).env("STARTTLS", starttls);
+    command.env("IMAP", imap.to_string()).env("SUBMISSION", submission.to_string());
+    command.env("DAV", postern.dav.to_string()).env("REPORT", &report);
+    let (_, said) = run(&mut command).unwrap();
+    until("a report", || report.exists()).unwrap_or_else(|late| panic!("{late}: {said}"));
+    fs::read_to_string(report).unwrap()
+}
+
+/// Debian's Thunderbird, with a configuration of our own: that is read from beside
+/// the program only, so what runs is a copy of it, with links to all the rest.
+fn install(program: &Path) {
+    fs::create_dir_all(program.join("defaults/pref")).unwrap();
+    for entry in fs::read_dir(INSTALLED).unwrap().map(Result::unwrap) {
+        let to = program.join(entry.file_name());
+        match entry.file_name().to_str().unwrap() {
+            "thunderbird" | "thunderbird-bin" | "thunderbird.cfg" | "omni.ja" if entry.path().is_file() => {
+                fs::copy(entry.path(), to).map(|_| ()).unwrap();
+            }
+            "defaults" => {}
+            _ => symlink(entry.path(), to).unwrap(),
+        }
+    }
+    fs::write(
+        program.join("defaults/pref/postern.js"),
+        "pref(\"general.config.filename\", \"thunderbird.cfg\");\n\
+         pref(\"general.config.obscure_value\", 0);\n\
+         pref(\"general.config.sandbox_enabled\", false);\n",
+    )
+    .unwrap();
+    fs::write(program.join("thunderbird.cfg"), include_str!("thunderbird/thunderbird.cfg")).unwrap();
+}
