@@ -33,12 +33,16 @@
 //!    however the octets were cut, and no panic on any.
 
 pub mod dialogue;
+mod framing;
 pub mod handover;
 pub mod http;
 pub mod imap;
 mod input;
+pub mod pop3;
 pub mod sasl;
+pub mod sieve;
 pub mod smtp;
+mod strings;
 
 pub use dialogue::{Admitted, Event, ServerSide, Transport};
 pub use handover::ClientSide;

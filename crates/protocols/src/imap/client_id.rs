@@ -1,6 +1,6 @@
 //! ID (RFC 2971): who a client says it is.
 
-use super::decoder::{Arguments, Unreadable};
+use crate::strings::{Arguments, Unreadable};
 
 /// How a client names itself (RFC 2971): its fields in the order it sent them.
 ///

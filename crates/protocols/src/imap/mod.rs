@@ -6,11 +6,10 @@ pub mod client;
 mod client_id;
 mod decoder;
 mod encoder;
-mod framing;
 mod server;
 
+pub use crate::framing::{MAX_LINE, MAX_LITERAL};
 pub use capability::masked;
 pub use client_id::ClientId;
 pub use encoder::bye;
-pub use framing::{MAX_LINE, MAX_LITERAL};
 pub use server::Server;

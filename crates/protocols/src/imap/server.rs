@@ -4,14 +4,15 @@ use std::collections::VecDeque;
 
 use super::capability;
 use super::client_id::ClientId;
-use super::decoder::{Arguments, Malformed, Tag, Unreadable, Verb, head};
+use super::decoder::{Malformed, Tag, Verb, head};
 use super::encoder::{self, Status};
-use super::framing::{Extent, Frame};
 use crate::dialogue::{
     Admitted, Event, MAX_BAD_COMMANDS, MAX_PIPELINED, MAX_REFUSALS, MAX_SASL_LINE, ServerSide, Transport,
 };
+use crate::framing::{Extent, Frame};
 use crate::input::Input;
 use crate::sasl::{self, Credentials, Exchange, Mechanism, SaslError, Step};
+use crate::strings::{Arguments, Unreadable};
 
 /// The server's side of one connection. [Feed](Self::feed) it what arrives, then
 /// take [events](Self::next_event) until there are none.

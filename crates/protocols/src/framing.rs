@@ -1,4 +1,4 @@
-//! Where a command ends.
+//! Where a command with literals ends: in IMAP, and in ManageSieve.
 
 use crate::input::without_end;
 
@@ -13,7 +13,7 @@ const MAX_LITERALS: usize = 2 * MAX_LITERAL;
 ///
 /// Every bound is checked on what a client announces, before it is buffered.
 #[derive(Default)]
-pub(super) struct Extent {
+pub(crate) struct Extent {
     /// Where the text begins that has not been looked at: after the literals so far.
     text_from: usize,
     scanned: usize,
@@ -22,7 +22,7 @@ pub(super) struct Extent {
 }
 
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Frame {
+pub(crate) enum Frame {
     Incomplete,
     /// A literal was announced and the client waits to be asked for it (RFC 3501,
     /// 4.3). The command so far is this many octets.
@@ -34,7 +34,7 @@ pub(super) enum Frame {
 
 impl Extent {
     /// Looks on in `unread`, which begins with the command and only ever grows.
-    pub(super) fn scan(&mut self, unread: &[u8]) -> Frame {
+    pub(crate) fn scan(&mut self, unread: &[u8]) -> Frame {
         loop {
             let from = self.scanned.max(self.text_from);
             let Some(at) = unread.get(from..).and_then(|rest| rest.iter().position(|&b| b == b'\n')) else {
@@ -66,7 +66,7 @@ impl Extent {
 
 /// The literal that a line ends in: its size, and whether the client waits for
 /// `+` (`{n}`) or sends at once (`{n+}`, RFC 7888).
-pub(super) fn announced_literal(line: &[u8]) -> Option<(usize, bool)> {
+pub(crate) fn announced_literal(line: &[u8]) -> Option<(usize, bool)> {
     let inside = line.strip_suffix(b"}")?;
     let open = inside.iter().rposition(|&b| b == b'{')?;
     let (digits, waits) = match inside[open + 1..].strip_suffix(b"+") {
