@@ -2,6 +2,7 @@
 //! behind.
 
 use std::fmt;
+use std::net::SocketAddr;
 
 use thiserror::Error;
 use zeroize::Zeroizing;
@@ -147,6 +148,13 @@ impl fmt::Debug for ActingAs<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ActingAs").field("master", &self.master).finish_non_exhaustive()
     }
+}
+
+/// Dovecot's XCLIENT, by which its POP3 and ManageSieve learn where the client
+/// is. Port 0 is none; it would be refused.
+pub(crate) fn xclient(from: SocketAddr) -> String {
+    let port = if from.port() == 0 { String::new() } else { format!(" PORT={}", from.port()) };
+    format!("XCLIENT ADDR={}{port}\r\n", from.ip())
 }
 
 /// Words of the server, fit for one line of a log.

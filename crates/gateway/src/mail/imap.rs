@@ -23,8 +23,8 @@ impl Speaks for Imap {
         Ok(Server::new(transport))
     }
 
-    fn client(&self, grant: &Grant, _: Peer, _: &Server) -> Result<Client, SaslError> {
-        Client::new(&self.0.acting_as(grant))
+    fn client(&self, grant: &Grant, client: Peer, _: &Server) -> Result<Client, SaslError> {
+        Client::new(&self.0.acting_as(grant), (client.address, client.port).into())
     }
 
     fn traffic(&self, _: &Grant, _: &str) -> Traffic {

@@ -2,6 +2,10 @@
 //!
 //! The session is opened with SASL PLAIN, signed in as a master user and acting
 //! as the person (`authzid`): Dovecot's master users, Cyrus's `proxyservers`.
+//! Before it, ID says where the client is, if the server knows ID: Dovecot logs
+//! and judges by that address where `login_trusted_networks` names ours.
+
+use std::net::SocketAddr;
 
 use zeroize::Zeroizing;
 
@@ -13,11 +17,16 @@ use crate::sasl::SaslError;
 pub struct Client {
     input: Input,
     state: State,
+    /// Where the client is.
+    from: SocketAddr,
     /// The PLAIN message, until it is sent.
     message: Zeroizing<String>,
     capabilities: Option<String>,
     lines: usize,
 }
+
+/// The tag of ID: sent ahead of AUTHENTICATE, in one packet with it.
+const ID: &str = "P0";
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -79,15 +88,17 @@ impl ClientSide for Client {
 }
 
 impl Client {
-    /// A connection that was just opened: wait for the greeting.
+    /// A connection that was just opened, for a client that is at `from`: wait
+    /// for the greeting.
     ///
     /// # Errors
     /// When a name is empty or holds a control character, or the password is
     /// empty or holds NUL: it would change who is meant.
-    pub fn new(acting: &ActingAs<'_>) -> Result<Self, SaslError> {
+    pub fn new(acting: &ActingAs<'_>, from: SocketAddr) -> Result<Self, SaslError> {
         Ok(Self {
             input: Input::default(),
             state: State::Greeting,
+            from,
             message: acting.message()?,
             capabilities: None,
             lines: 0,
@@ -109,6 +120,10 @@ impl Client {
                 State::Prompt => Ok(Some(self.send_message())),
                 _ => Err(unexpected(line)),
             };
+        }
+        // Whatever it says to ID: not to know is no reason to turn anybody away.
+        if line.starts_with(&format!("{ID} ")) && matches!(self.state, State::Prompt | State::Answer) {
+            return Ok(None);
         }
         let answer = line.strip_prefix(self.state.tag()).and_then(|rest| rest.strip_prefix(' '));
         match answer {
@@ -188,17 +203,19 @@ impl Client {
             return Err(HandoverError::NoPlain);
         }
         self.lines = 0;
+        let id = if offers(&list, "ID") { self.where_from() } else { String::new() };
         if offers(&list, "SASL-IR") {
-            return Ok(self.send_authenticate());
+            self.state = State::Answer;
+            let commands = format!("{id}{} AUTHENTICATE PLAIN ", self.state.tag());
+            return Ok(self.with_message(&commands));
         }
         self.state = State::Prompt;
-        Ok(Event::Send(Zeroizing::new(format!("{} AUTHENTICATE PLAIN\r\n", self.state.tag()).into_bytes())))
+        Ok(Event::Send(Zeroizing::new(format!("{id}{} AUTHENTICATE PLAIN\r\n", self.state.tag()).into_bytes())))
     }
 
-    fn send_authenticate(&mut self) -> Event {
-        self.state = State::Answer;
-        let command = Zeroizing::new(format!("{} AUTHENTICATE PLAIN ", self.state.tag()));
-        self.with_message(&command)
+    fn where_from(&self) -> String {
+        let (address, port) = (self.from.ip(), self.from.port());
+        format!("{ID} ID (\"x-originating-ip\" \"{address}\" \"x-originating-port\" \"{port}\")\r\n")
     }
 
     fn send_message(&mut self) -> Event {

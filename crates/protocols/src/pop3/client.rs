@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use zeroize::Zeroizing;
 
 use super::decoder;
-use crate::handover::{ActingAs, ClientSide, Event, HandoverError, MAX_LINE, Ready, excerpt};
+use crate::handover::{ActingAs, ClientSide, Event, HandoverError, MAX_LINE, Ready, excerpt, xclient};
 use crate::input::Input;
 use crate::sasl::SaslError;
 
@@ -82,7 +82,8 @@ impl Client {
     fn line(&mut self, line: &str) -> Result<Event, HandoverError> {
         if self.state == State::Prompt && (line == "+" || line.starts_with("+ ")) {
             self.state = State::Answer;
-            return self.say("", true);
+            let message = std::mem::take(&mut self.message);
+            return self.say("", &message);
         }
         let (word, text) = line.split_once(' ').unwrap_or((line, ""));
         if word.eq_ignore_ascii_case("-ERR") {
@@ -98,14 +99,17 @@ impl Client {
         match self.state {
             State::Greeting if text.starts_with("[XCLIENT]") => {
                 self.state = State::Xclient;
-                let (address, port) = (self.from.ip(), self.from.port());
-                self.say(&format!("XCLIENT ADDR={address} PORT={port}"), false)
+                self.say(&xclient(self.from), "")
             }
             State::Greeting | State::Xclient => {
                 // RFC 5034, 4: a longer one does not fit into a command.
-                let fits = "AUTH PLAIN \r\n".len() + self.message.len() <= decoder::MAX_LINE;
-                self.state = if fits { State::Answer } else { State::Prompt };
-                self.say(if fits { "AUTH PLAIN " } else { "AUTH PLAIN" }, fits)
+                if "AUTH PLAIN \r\n".len() + self.message.len() > decoder::MAX_LINE {
+                    self.state = State::Prompt;
+                    return self.say("AUTH PLAIN\r\n", "");
+                }
+                self.state = State::Answer;
+                let message = std::mem::take(&mut self.message);
+                self.say("AUTH PLAIN ", &message)
             }
             State::Answer => {
                 self.state = State::Over;
@@ -118,16 +122,18 @@ impl Client {
         }
     }
 
-    fn say(&mut self, words: &str, and_the_message: bool) -> Result<Event, HandoverError> {
+    /// Sends whole lines; the message, if there is one, ends the last.
+    fn say(&mut self, words: &str, message: &str) -> Result<Event, HandoverError> {
         if !self.input.unread().is_empty() {
             // Answers have no tags: one that is ahead of its question would be taken for the next.
             return Err(unexpected("an answer ahead of the question"));
         }
-        let message = if and_the_message { std::mem::take(&mut self.message) } else { Zeroizing::default() };
         let mut octets = Zeroizing::new(Vec::with_capacity(words.len() + message.len() + 2));
         octets.extend_from_slice(words.as_bytes());
-        octets.extend_from_slice(message.as_bytes());
-        octets.extend_from_slice(b"\r\n");
+        if !message.is_empty() {
+            octets.extend_from_slice(message.as_bytes());
+            octets.extend_from_slice(b"\r\n");
+        }
         Ok(Event::Send(octets))
     }
 }

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use super::capability::read;
 use super::decoder::scan;
 use crate::framing::{Extent, Frame};
-use crate::handover::{ActingAs, ClientSide, Event, HandoverError, MAX_LINES, Ready, excerpt};
+use crate::handover::{ActingAs, ClientSide, Event, HandoverError, MAX_LINES, Ready, excerpt, xclient};
 use crate::input::{Input, without_end};
 use crate::sasl::SaslError;
 
@@ -152,8 +152,7 @@ impl Client {
                 if value("XCLIENT").is_none() {
                     return self.authenticate();
                 }
-                let (address, port) = (self.from.ip(), self.from.port());
-                self.say(State::Xclient, format!("XCLIENT ADDR={address} PORT={port}\r\n"))
+                self.say(State::Xclient, xclient(self.from))
             }
             State::Xclient => self.authenticate(),
             State::Answer => self.say(State::Capabilities, "CAPABILITY\r\n".into()),

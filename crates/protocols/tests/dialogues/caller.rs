@@ -1,5 +1,7 @@
 //! The shortest gateway there can be: does what the server asks for, and keeps a record.
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
 use protocols::sasl::Credentials;
 use protocols::{Admitted, Event, ServerSide, handover::ActingAs};
 
@@ -34,6 +36,14 @@ impl Behind for protocols::imap::Server {
 
 impl Behind for protocols::smtp::Server {
     const UPSTREAM: &str = "PIPELINING\nSIZE 7";
+}
+
+impl Behind for protocols::pop3::Server {
+    const UPSTREAM: &str = "";
+}
+
+impl Behind for protocols::sieve::Server {
+    const UPSTREAM: &str = "\"SIEVE\" \"fileinto\"";
 }
 
 impl<S: Behind> Caller<S> {
@@ -87,6 +97,9 @@ impl<S: Behind> Caller<S> {
         self.sign_ins.iter().map(|c| (c.authcid.as_str(), c.password.as_str())).collect()
     }
 }
+
+/// Where the client of a handover is.
+pub(crate) const FROM: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7)), 4711);
 
 /// Signs in to the server behind with an authzid.
 pub(crate) fn acting<'a>(person: &'a str, master: &'a str, password: &'a str) -> ActingAs<'a> {

@@ -1,6 +1,6 @@
 //! The handover, as the server behind sees it.
 
-use crate::caller::acting;
+use crate::caller::{FROM, acting};
 use protocols::sasl::SaslError;
 use protocols::{
     ClientSide as _,
@@ -11,11 +11,13 @@ use protocols::{
 // alice@example.org NUL postern NUL master
 const MESSAGE: &str = "YWxpY2VAZXhhbXBsZS5vcmcAcG9zdGVybgBtYXN0ZXI=";
 
+const ID: &str = "P0 ID (\"x-originating-ip\" \"192.0.2.7\" \"x-originating-port\" \"4711\")\r\n";
+
 type Outcome = Option<Result<Ready, HandoverError>>;
 
 /// What the client says to each line, and what it comes to.
 fn talk(lines: &[&str]) -> (String, Outcome) {
-    let mut client = Client::new(&acting("alice@example.org", "postern", "master")).unwrap();
+    let mut client = Client::new(&acting("alice@example.org", "postern", "master"), FROM).unwrap();
     let mut sent = String::new();
     let mut outcome = None;
     for line in lines {
@@ -40,7 +42,7 @@ fn ready(capabilities: &str, leftover: &str) -> Outcome {
 fn hands_over_in_as_few_steps_as_the_server_allows() {
     let with_ir = format!("P2 AUTHENTICATE PLAIN {MESSAGE}\r\n");
     let without_ir = format!("P2 AUTHENTICATE PLAIN\r\n{MESSAGE}\r\n");
-    let table: [(&[&str], String, Outcome); 7] = [
+    let table: [(&[&str], String, Outcome); 9] = [
         // Dovecot
         (
             &[
@@ -48,6 +50,26 @@ fn hands_over_in_as_few_steps_as_the_server_allows() {
                 "P2 OK [CAPABILITY IMAP4rev1 IDLE] Logged in\r\n",
             ],
             with_ir.clone(),
+            ready("IMAP4rev1 IDLE", ""),
+        ),
+        // the same where ID is known: it is told where the client is, whatever it says to that
+        (
+            &[
+                "* OK [CAPABILITY IMAP4rev1 SASL-IR ID AUTH=PLAIN] Dovecot ready.\r\n",
+                "* ID NIL\r\nP0 OK ID completed.\r\n",
+                "P2 OK [CAPABILITY IMAP4rev1 IDLE] Logged in\r\n",
+            ],
+            format!("{ID}{with_ir}"),
+            ready("IMAP4rev1 IDLE", ""),
+        ),
+        (
+            &[
+                "* OK [CAPABILITY IMAP4rev1 ID AUTH=PLAIN] ready.\r\n",
+                "P0 BAD not now\r\n",
+                "+ \r\n",
+                "P2 OK [CAPABILITY IMAP4rev1 IDLE] Logged in\r\n",
+            ],
+            format!("{ID}{without_ir}"),
             ready("IMAP4rev1 IDLE", ""),
         ),
         // the list comes untagged, and more of the session is there already
@@ -157,7 +179,7 @@ fn an_answer_ahead_of_the_question_opens_nothing() {
 
 #[test]
 fn a_closed_connection_is_an_outage() {
-    let mut client = Client::new(&acting("alice", "postern", "master")).unwrap();
+    let mut client = Client::new(&acting("alice", "postern", "master"), FROM).unwrap();
     client.feed(b"* OK [CAPABILITY SASL-IR AUTH=PLAIN] hello\r\n");
     assert!(matches!(client.next_event(), Some(Event::Send(_))));
     assert!(matches!(client.closed(), HandoverError::Unavailable(_)));
@@ -174,7 +196,7 @@ fn a_name_cannot_become_another_one_on_the_way() {
         ("alice", "postern", "", SaslError::EmptyPassword),
         ("alice", "postern", "mas\0ter", SaslError::Syntax),
     ] {
-        assert_eq!(Client::new(&acting(user, master, password)).map(|_| ()).unwrap_err(), error);
+        assert_eq!(Client::new(&acting(user, master, password), FROM).map(|_| ()).unwrap_err(), error);
     }
 }
 
@@ -187,7 +209,7 @@ fn words_of_the_server_fit_one_line_of_a_log() {
 
 #[test]
 fn the_master_password_is_not_printed() {
-    let mut client = Client::new(&acting("alice", "postern", "master")).unwrap();
+    let mut client = Client::new(&acting("alice", "postern", "master"), FROM).unwrap();
     client.feed(b"* OK [CAPABILITY SASL-IR AUTH=PLAIN] hello\r\n");
     assert_eq!(format!("{:?}", client.next_event().unwrap()), "Send([52 octets, redacted])");
 }

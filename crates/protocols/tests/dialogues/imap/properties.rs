@@ -1,6 +1,6 @@
 //! What holds for every input and every way it is cut.
 
-use crate::caller::{Answer, Caller, acting};
+use crate::caller::{Answer, Caller, FROM, acting};
 use proptest::prelude::*;
 use protocols::{
     ClientSide as _, Transport,
@@ -115,7 +115,7 @@ proptest! {
 
     #[test]
     fn no_octets_make_the_client_panic(chunks in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..300), 0..20)) {
-        let mut client = Client::new(&acting("alice", "postern", "master")).unwrap();
+        let mut client = Client::new(&acting("alice", "postern", "master"), FROM).unwrap();
         for chunk in [&b"* OK [CAPABILITY AUTH=PLAIN]\r\n"[..]].into_iter().chain(chunks.iter().map(Vec::as_slice)) {
             client.feed(chunk);
             while client.next_event().is_some() {}
