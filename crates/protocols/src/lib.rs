@@ -21,16 +21,17 @@
 //! - `admit`, `refuse`, `unavailable` answer a `SignIn`, `bye` ends it all.
 //!
 //! # To add a protocol
-//! 1. A folder beside [`imap`] with these three files (IMAP's literals need a fourth,
-//!    `framing`). Lines come from the same self-wiping buffer, PLAIN and LOGIN from
-//!    [`sasl`]; only the wording is new.
+//! 1. A folder beside [`imap`] with these three files, and a *client* for the
+//!    handover. Lines come from the same self-wiping buffer, literals and strings
+//!    from `framing` and `strings`, PLAIN and LOGIN from [`sasl`]; only the wording
+//!    is new.
 //! 2. Keep the rules that hold for each of them: no sign-in before TLS, and the
 //!    secret not even parsed; nothing may follow STARTTLS in the clear; a refusal
 //!    keeps the connection, an outage never looks like one; the announced list is
 //!    frozen, since clients are told apart by what they do next.
-//! 3. Tests as under `tests/imap`: tables of bad input, recordings of real clients
-//!    (`tests/corpus`), and the properties of `tests/imap/properties.rs`: the same events
-//!    however the octets were cut, and no panic on any.
+//! 3. Tests as under `tests/dialogues/imap`: tables of bad input, recordings of real
+//!    clients (`tests/corpus`), and the properties: the same events however the
+//!    octets were cut, nothing in the clear signs in, and no panic on any.
 
 pub mod dialogue;
 mod framing;

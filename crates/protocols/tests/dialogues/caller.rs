@@ -105,3 +105,32 @@ pub(crate) const FROM: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192
 pub(crate) fn acting<'a>(person: &'a str, master: &'a str, password: &'a str) -> ActingAs<'a> {
     ActingAs { person, master, password, separator: None }
 }
+
+/// Everything that can be seen from outside.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Seen {
+    pub(crate) sent: String,
+    pub(crate) secrets: Vec<(String, String)>,
+    pub(crate) closed: bool,
+    pub(crate) pipelined: Option<Vec<u8>>,
+}
+
+/// What comes of these chunks.
+pub(crate) fn run<S: Behind>(server: S, answer: Answer, chunks: &mut dyn Iterator<Item = &[u8]>) -> Seen {
+    let mut caller = Caller::new(server, answer);
+    for chunk in chunks {
+        caller.feed(chunk);
+    }
+    let secrets = caller.secrets().into_iter().map(|(name, password)| (name.into(), password.into())).collect();
+    let (sent, closed) = (caller.said(), caller.closed);
+    Seen { sent, secrets, closed, pipelined: caller.admit().map(|admitted| admitted.pipelined) }
+}
+
+/// The input in chunks of these sizes, in turn.
+pub(crate) fn cut<'a>(mut input: &'a [u8], sizes: &'a [usize]) -> impl Iterator<Item = &'a [u8]> {
+    sizes.iter().cycle().map_while(move |&size| {
+        let (chunk, rest) = input.split_at(size.min(input.len()));
+        input = rest;
+        (!chunk.is_empty()).then_some(chunk)
+    })
+}

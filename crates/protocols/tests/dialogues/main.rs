@@ -8,5 +8,7 @@
 
 mod caller;
 mod imap;
+mod pop3;
 mod recording;
+mod sieve;
 mod smtp;

@@ -1,6 +1,6 @@
 //! What holds for every input and every way it is cut.
 
-use crate::caller::{Answer, Caller, FROM, acting};
+use crate::caller::{Answer, Caller, FROM, acting, cut, run};
 use proptest::prelude::*;
 use protocols::{
     ClientSide as _, Transport,
@@ -43,34 +43,6 @@ fn input() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(piece(), 0..24).prop_map(|pieces| pieces.concat())
 }
 
-/// Everything that can be seen from outside.
-#[derive(Debug, PartialEq)]
-struct Seen {
-    sent: String,
-    secrets: Vec<(String, String)>,
-    closed: bool,
-    pipelined: Option<Vec<u8>>,
-}
-
-fn run<'a>(answer: Answer, chunks: impl Iterator<Item = &'a [u8]>) -> Seen {
-    let mut caller = Caller::new(Server::new(Transport::Encrypted), answer);
-    for chunk in chunks {
-        caller.feed(chunk);
-    }
-    let secrets = caller.secrets().into_iter().map(|(name, password)| (name.into(), password.into())).collect();
-    let (sent, closed) = (caller.said(), caller.closed);
-    Seen { sent, secrets, closed, pipelined: caller.admit().map(|admitted| admitted.pipelined) }
-}
-
-/// The input in chunks of these sizes, in turn.
-fn cut<'a>(mut input: &'a [u8], sizes: &'a [usize]) -> impl Iterator<Item = &'a [u8]> {
-    sizes.iter().cycle().map_while(move |&size| {
-        let (chunk, rest) = input.split_at(size.min(input.len()));
-        input = rest;
-        (!chunk.is_empty()).then_some(chunk)
-    })
-}
-
 proptest! {
     #[test]
     fn events_do_not_depend_on_how_the_octets_were_cut(
@@ -78,9 +50,10 @@ proptest! {
         sizes in prop::collection::vec(1usize..64, 1..16),
     ) {
         for answer in [Answer::Refuse, Answer::Later] {
-            let whole = run(answer, std::iter::once(&input[..]));
-            prop_assert_eq!(&run(answer, input.chunks(1)), &whole);
-            prop_assert_eq!(&run(answer, cut(&input, &sizes)), &whole);
+            let seen = |chunks: &mut dyn Iterator<Item = &[u8]>| run(Server::new(Transport::Encrypted), answer, chunks);
+            let whole = seen(&mut std::iter::once(&input[..]));
+            prop_assert_eq!(&seen(&mut input.chunks(1)), &whole);
+            prop_assert_eq!(&seen(&mut cut(&input, &sizes)), &whole);
         }
     }
 
