@@ -13,6 +13,10 @@ pub enum Protocol {
     Imap,
     /// Mail submission, RFC 6409.
     Submission,
+    /// POP3, RFC 1939.
+    Pop3,
+    /// ManageSieve, RFC 5804.
+    Sieve,
     /// CalDAV, CardDAV, WebDAV: HTTP with Basic.
     Http,
 }
@@ -23,6 +27,8 @@ impl Protocol {
         match self {
             Self::Imap => "imap",
             Self::Submission => "submission",
+            Self::Pop3 => "pop3",
+            Self::Sieve => "sieve",
             Self::Http => "http",
         }
     }

@@ -27,7 +27,7 @@ pub use http::{
     HttpDoor,
     body::{Body, BodyError},
 };
-pub use mail::{Imap, MailDoor, MasterUser, Submission, SubmissionHandover};
+pub use mail::{Imap, MailDoor, MasterUser, Pop3, Sieve, Submission, SubmissionHandover};
 pub use upstream::{NotAnUpstream, Upstream};
 
 /// The one text for every refusal: it says what to do and nothing about why.

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use authority::{Area, Door, Protocol, Scope};
 use front::{Address, Connection, Endpoint, Limits, Security, Service, Tls};
-use gateway::{HttpDoor, Imap, MailDoor, MasterUser, Submission, SubmissionHandover, drive::Drive};
+use gateway::{HttpDoor, Imap, MailDoor, MasterUser, Pop3, Sieve, Submission, SubmissionHandover, drive::Drive};
 use ipnet::IpNet;
 use keeper::Keeper;
 use portal::{DoorHelp, Portal, Settings};
 
 use crate::{
-    config::{Config, Gateway, PasswordFile, Service as Spoken, SubmissionHandover as By},
+    config::{Config, Gateway, Mailbox, Master, Service as Spoken, SubmissionHandover as By},
     data::randomness,
     monitor::Monitor,
     serve::ServeError,
@@ -94,14 +94,25 @@ fn service(
     let (keeper, door, upstream) = (keeper.clone(), door(gateway), gateway.upstream.clone());
     let portal = config.url.to_string();
     Ok(match &gateway.service {
-        Spoken::Imap { login, password } => {
-            let speaks = Imap(master(login, password)?);
-            (Arc::new(MailDoor::new(keeper, door, upstream, speaks, &portal)), "imap")
+        Spoken::Mailbox(mailbox, by) => {
+            let by = master(by)?;
+            let service: Arc<dyn Service> = match mailbox {
+                Mailbox::Imap => Arc::new(MailDoor::new(keeper, door, upstream, Imap(by), &portal)),
+                Mailbox::Pop3 => Arc::new(MailDoor::new(keeper, door, upstream, Pop3(by), &portal)),
+                Mailbox::Sieve => Arc::new(MailDoor::new(keeper, door, upstream, Sieve::new(by), &portal)),
+            };
+            // As registered for TLS (RFC 7301).
+            let alpn = match mailbox {
+                Mailbox::Imap => "imap",
+                Mailbox::Pop3 => "pop3",
+                Mailbox::Sieve => "managesieve",
+            };
+            (service, alpn)
         }
         Spoken::Submission { handover, own_addresses } => {
             let handover = match handover {
                 By::Xclient => SubmissionHandover::Xclient,
-                By::MasterUser { login, password } => SubmissionHandover::Authenticate(master(login, password)?),
+                By::MasterUser(by) => SubmissionHandover::Authenticate(master(by)?),
             };
             let speaks = Submission::new(config.url.host(), handover, *own_addresses);
             (Arc::new(MailDoor::new(keeper, door, upstream, speaks, &portal)), "smtp")
@@ -112,17 +123,24 @@ fn service(
     })
 }
 
-fn master(login: &str, password: &PasswordFile) -> Result<MasterUser, ServeError> {
-    if password.is_exposed() {
-        tracing::warn!(file = %password.path().display(), "everybody on this machine can read the master user's password: chmod o-rwx it");
+fn master(by: &Master) -> Result<MasterUser, ServeError> {
+    if by.password.is_exposed() {
+        tracing::warn!(file = %by.password.path().display(), "everybody on this machine can read the master user's password: chmod o-rwx it");
     }
-    Ok(MasterUser { login: login.to_owned(), password: password.read()?, separator: None })
+    Ok(MasterUser { login: by.login.clone(), password: by.password.read()?, separator: by.separator })
 }
 
 /// What it takes to pass at a gateway.
 fn door(gateway: &Gateway) -> Door {
     let (protocol, needs) = match &gateway.service {
-        Spoken::Imap { .. } => (Protocol::Imap, [Scope::Full(Area::Mail)].into_iter().collect()),
+        Spoken::Mailbox(mailbox, _) => {
+            let protocol = match mailbox {
+                Mailbox::Imap => Protocol::Imap,
+                Mailbox::Pop3 => Protocol::Pop3,
+                Mailbox::Sieve => Protocol::Sieve,
+            };
+            (protocol, [Scope::Full(Area::Mail)].into_iter().collect())
+        }
         Spoken::Submission { .. } => (Protocol::Submission, [Scope::Full(Area::MailSend)].into_iter().collect()),
         Spoken::Http { data, .. } => (Protocol::Http, data.clone()),
     };
@@ -144,7 +162,9 @@ fn help(config: &Config) -> Vec<DoorHelp> {
     let gateway = |gateway: &Gateway| {
         let (implicit, starttls) = (first(&gateway.listen), first(&gateway.listen_starttls));
         let title = match &gateway.service {
-            Spoken::Imap { .. } => "Mail (IMAP)",
+            Spoken::Mailbox(Mailbox::Imap, _) => "Mail (IMAP)",
+            Spoken::Mailbox(Mailbox::Pop3, _) => "Mail (POP3)",
+            Spoken::Mailbox(Mailbox::Sieve, _) => "Mail filters (ManageSieve)",
             Spoken::Submission { .. } => "Sending mail (SMTP)",
             Spoken::Http { data, .. } => dav_title(data),
         };

@@ -4,6 +4,9 @@
 
 mod handover;
 mod imap;
+mod known;
+mod pop3;
+mod sieve;
 mod standing;
 mod submission;
 
@@ -23,6 +26,8 @@ use zeroize::Zeroizing;
 use crate::{Upstream, relay::Traffic};
 pub use handover::MasterUser;
 pub use imap::Imap;
+pub use pop3::Pop3;
+pub use sieve::Sieve;
 use standing::Standing;
 pub use submission::{Submission, SubmissionHandover};
 

@@ -1,7 +1,5 @@
 //! Mail submission, to Postfix.
 
-use std::time::Duration;
-
 use authority::Grant;
 use front::Peer;
 use protocols::{
@@ -12,19 +10,10 @@ use protocols::{
         client::{Client, Handover, Xclient},
     },
 };
-use tokio::{
-    io::AsyncWriteExt,
-    sync::Mutex,
-    time::{Instant, timeout},
-};
+use tokio::io::AsyncWriteExt;
 
-use super::{MasterUser, Speaks, handover};
+use super::{MasterUser, Speaks, handover, known::Known};
 use crate::{Upstream, relay::Traffic};
-
-/// What the server behind can do is asked anew after this.
-const KNOWN_FOR: Duration = Duration::from_secs(60);
-/// It says so within this, or is taken to be down.
-const ANSWER: Duration = Duration::from_secs(5);
 
 /// Mail submission. What the server behind can do is told to clients before they
 /// sign in, since they do not ask again after it; so it is asked ahead of them.
@@ -35,7 +24,7 @@ pub struct Submission {
     handover: SubmissionHandover,
     /// Whether a sender may use addresses of others.
     own_addresses: bool,
-    known: Mutex<Option<Known>>,
+    known: Known<Extensions>,
 }
 
 /// How a session for submission is handed over.
@@ -47,31 +36,11 @@ pub enum SubmissionHandover {
     Authenticate(MasterUser),
 }
 
-#[derive(Debug)]
-struct Known {
-    extensions: Extensions,
-    asked: Instant,
-}
-
 impl Submission {
     /// A door of this name. Where `own_addresses`, MAIL FROM takes only those of the
     /// account that is signed in.
     pub fn new(name: &str, handover: SubmissionHandover, own_addresses: bool) -> Self {
-        Self { name: name.into(), handover, own_addresses, known: Mutex::new(None) }
-    }
-
-    /// What the server behind can do. One asks, the others wait for the answer;
-    /// what it once said holds while it does not answer.
-    async fn extensions(&self, upstream: &Upstream) -> Option<Extensions> {
-        let mut known = self.known.lock().await;
-        if let Some(known) = known.as_ref().filter(|known| known.asked.elapsed() < KNOWN_FOR) {
-            return Some(known.extensions.clone());
-        }
-        match timeout(ANSWER, self.ask(upstream)).await.unwrap_or(Err(handover::Failed::Late)) {
-            Ok(extensions) => *known = Some(Known { extensions, asked: Instant::now() }),
-            Err(error) => tracing::error!(%upstream, %error, "the server behind does not say what it can do"),
-        }
-        known.as_ref().map(|known| known.extensions.clone())
+        Self { name: name.into(), handover, own_addresses, known: Known::default() }
     }
 
     async fn ask(&self, upstream: &Upstream) -> Result<Extensions, handover::Failed> {
@@ -89,7 +58,7 @@ impl Speaks for Submission {
     type Client = Client;
 
     async fn server(&self, transport: Transport, upstream: &Upstream) -> Result<Server, Vec<u8>> {
-        match self.extensions(upstream).await {
+        match self.known.or_ask(upstream, self.ask(upstream)).await {
             Some(extensions) => Ok(Server::new(transport, &self.name, extensions)),
             None => Err(smtp::bye(crate::TRY_LATER)),
         }

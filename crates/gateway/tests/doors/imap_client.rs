@@ -1,4 +1,4 @@
-//! An IMAP client that speaks in lines, with or without TLS.
+//! A client for IMAP, POP3 and ManageSieve that speaks in lines, with or without TLS.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -72,21 +72,33 @@ pub(crate) struct Client(BufReader<Box<dyn Stream>>);
 impl Client {
     /// Connects in the clear and reads the greeting.
     pub(crate) async fn plain(address: SocketAddr) -> Self {
-        let mut client = Self(BufReader::new(Box::new(TcpStream::connect(address).await.unwrap())));
+        let mut client = Self::ungreeted(address, None).await;
         assert!(client.line().await.starts_with("* OK [CAPABILITY IMAP4rev1 "));
         client
     }
 
     /// Connects with TLS and reads the greeting.
     pub(crate) async fn tls(address: SocketAddr, certificate: &Certificate) -> Self {
-        let stream = TcpStream::connect(address).await.unwrap();
-        let mut client = Self(BufReader::new(certificate.handshake(Box::new(stream)).await));
+        let mut client = Self::ungreeted(address, Some(certificate)).await;
         assert!(client.line().await.starts_with("* OK [CAPABILITY IMAP4rev1 "));
         client
     }
 
+    /// Connects; whatever the protocol, its greeting is yet to be read.
+    pub(crate) async fn ungreeted(address: SocketAddr, certificate: Option<&Certificate>) -> Self {
+        let stream: Box<dyn Stream> = Box::new(TcpStream::connect(address).await.unwrap());
+        Self(BufReader::new(match certificate {
+            Some(certificate) => certificate.handshake(stream).await,
+            None => stream,
+        }))
+    }
+
     pub(crate) async fn start_tls(mut self, certificate: &Certificate) -> Self {
         assert!(self.ask("s STARTTLS").await.starts_with("s OK"));
+        self.now_in_tls(certificate).await
+    }
+
+    pub(crate) async fn now_in_tls(self, certificate: &Certificate) -> Self {
         Self(BufReader::new(certificate.handshake(self.0.into_inner()).await))
     }
 

@@ -13,4 +13,5 @@ mod http_sign_in;
 mod imap;
 mod imap_behind;
 mod imap_client;
+mod mailboxes;
 mod world;

@@ -154,13 +154,8 @@ pub(crate) struct Gateway {
 /// What a gateway speaks, with what only that needs.
 #[derive(Debug)]
 pub(crate) enum Service {
-    /// IMAP, handed over by a master user.
-    Imap {
-        /// Its name at the server behind.
-        login: String,
-        /// Its password there.
-        password: PasswordFile,
-    },
+    /// IMAP, POP3 or ManageSieve, handed over by a master user.
+    Mailbox(Mailbox, Master),
     /// Mail submission.
     Submission {
         /// How it is handed over.
@@ -183,28 +178,55 @@ pub(crate) enum SubmissionHandover {
     /// By Postfix's XCLIENT.
     Xclient,
     /// By AUTH PLAIN of a master user, acting as the person.
-    MasterUser {
-        /// Its name at the server behind.
-        login: String,
-        /// Its password there.
-        password: PasswordFile,
-    },
+    MasterUser(Master),
+}
+
+/// A protocol by which people get at their mailbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mailbox {
+    Imap,
+    Pop3,
+    Sieve,
+}
+
+impl Mailbox {
+    /// The service, and the scheme of its upstream.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Imap => "imap",
+            Self::Pop3 => "pop3",
+            Self::Sieve => "sieve",
+        }
+    }
+}
+
+/// Who signs in at the server behind, acting as the person.
+#[derive(Debug)]
+pub(crate) struct Master {
+    /// Its name there.
+    pub(crate) login: String,
+    /// Its password there.
+    pub(crate) password: PasswordFile,
+    /// Between the person's name and its own, where there is no other way to act as somebody.
+    pub(crate) separator: Option<char>,
 }
 
 impl Service {
     /// The file with the master user's password, where there is one.
     pub(crate) fn password_file(&self) -> Option<&PasswordFile> {
         match self {
-            Self::Imap { password, .. }
-            | Self::Submission { handover: SubmissionHandover::MasterUser { password, .. }, .. } => Some(password),
+            Self::Mailbox(_, master) | Self::Submission { handover: SubmissionHandover::MasterUser(master), .. } => {
+                Some(&master.password)
+            }
             Self::Submission { handover: SubmissionHandover::Xclient, .. } | Self::Http { .. } => None,
         }
     }
 
     fn place(&mut self, at: impl FnOnce(&mut PathBuf)) {
         match self {
-            Self::Imap { password, .. }
-            | Self::Submission { handover: SubmissionHandover::MasterUser { password, .. }, .. } => at(&mut password.0),
+            Self::Mailbox(_, master) | Self::Submission { handover: SubmissionHandover::MasterUser(master), .. } => {
+                at(&mut master.password.0)
+            }
             Self::Submission { handover: SubmissionHandover::Xclient, .. } | Self::Http { .. } => {}
         }
     }
@@ -273,6 +295,8 @@ struct RawHandover {
     #[serde(default, deserialize_with = "opt_text")]
     login: Option<String>,
     password_file: Option<PathBuf>,
+    #[serde(default, deserialize_with = "values::separator")]
+    separator: Option<char>,
     #[serde(default, deserialize_with = "values::header")]
     user: Option<HeaderName>,
 }
@@ -282,20 +306,20 @@ impl TryFrom<RawGateway> for Gateway {
 
     fn try_from(raw: RawGateway) -> Result<Self, String> {
         use values::{HandoverKind, Protocol};
-        let RawHandover { kind, login, password_file, user } = raw.handover;
+        let RawHandover { kind, login, password_file, separator, user } = raw.handover;
+        if separator.is_some() && kind != HandoverKind::MasterUser {
+            return Err("separator is for handover of kind \"master-user\": take it out".into());
+        }
         let (scheme, service) = match (raw.service, kind) {
-            (Protocol::Imap, HandoverKind::MasterUser) => {
-                let (login, file) = master(login, password_file)?;
-                ("imap", Service::Imap { login, password: PasswordFile(file) })
+            (Protocol::Mailbox(mailbox), HandoverKind::MasterUser | HandoverKind::Authzid) => {
+                (mailbox.name(), Service::Mailbox(mailbox, master(login, password_file, separator)?))
             }
-            (Protocol::Submission, kind @ (HandoverKind::Xclient | HandoverKind::MasterUser)) => {
-                let handover = match kind {
-                    HandoverKind::MasterUser => {
-                        let (login, file) = master(login, password_file)?;
-                        SubmissionHandover::MasterUser { login, password: PasswordFile(file) }
-                    }
-                    _ => SubmissionHandover::Xclient,
-                };
+            (Protocol::Submission, HandoverKind::Xclient) => {
+                let handover = SubmissionHandover::Xclient;
+                ("smtp", Service::Submission { handover, own_addresses: raw.own_addresses.unwrap_or(false) })
+            }
+            (Protocol::Submission, HandoverKind::MasterUser | HandoverKind::Authzid) => {
+                let handover = SubmissionHandover::MasterUser(master(login, password_file, separator)?);
                 ("smtp", Service::Submission { handover, own_addresses: raw.own_addresses.unwrap_or(false) })
             }
             (Protocol::Http, HandoverKind::Header) => {
@@ -304,11 +328,15 @@ impl TryFrom<RawGateway> for Gateway {
                     raw.data.ok_or("a gateway for http needs data = [\"calendars\", \"contacts\"] or the like")?;
                 ("http", Service::Http { user_header, data })
             }
-            (Protocol::Imap, _) => {
-                return Err("service \"imap\" is handed over by kind = \"master-user\"".into());
+            (Protocol::Mailbox(mailbox), _) => {
+                let name = mailbox.name();
+                return Err(format!("service {name:?} is handed over by kind = \"master-user\" or \"authzid\""));
             }
             (Protocol::Submission, _) => {
-                return Err("service \"submission\" is handed over by kind = \"xclient\" or \"master-user\"".into());
+                return Err(
+                    "service \"submission\" is handed over by kind = \"xclient\", \"master-user\" or \"authzid\""
+                        .into(),
+                );
             }
             (Protocol::Http, _) => {
                 return Err("service \"http\" is handed over by kind = \"header\"".into());

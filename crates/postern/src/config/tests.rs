@@ -71,12 +71,25 @@ fn every_mistake_is_named_with_its_line_and_a_remedy() {
         ("https://id.example.org", "http://id.example.org", "url begins with http:// and [portal] tls is on"),
         (
             "\"imap\"",
-            "\"submission\"",
-            "/postern.toml:9: service: service \"submission\" is not served by this version",
+            "\"imp\"",
+            "/postern.toml:9: service: \"imp\" is no service: write imap, pop3, sieve, submission or http",
         ),
-        ("\"imap\"", "\"imp\"", "/postern.toml:9: service: \"imp\" is no service: write imap or http"),
         ("imap://127.0.0.1:10143", "127.0.0.1:10143", "is no upstream: write imap://HOST:PORT or imap+unix:/PATH"),
-        ("kind = \"header\"", "kind = \"xclient\"", "is not served by this version"),
+        ("\"imap\"", "\"pop3\"", "is no upstream: write pop3://HOST:PORT or pop3+unix:/PATH"),
+        ("\"imap\"", "\"sieve\"", "is no upstream: write sieve://HOST:PORT or sieve+unix:/PATH"),
+        (
+            "kind = \"master-user\"",
+            "kind = \"xclient\"",
+            "service \"imap\" is handed over by kind = \"master-user\" or",
+        ),
+        ("login = \"postern\", ", "", "needs login and password_file"),
+        ("login = \"postern\"", "login = \"postern\", separator = \"a\"", "\"a\" is no separator: write \"*\""),
+        (
+            "kind = \"master-user\", login",
+            "kind = \"authzid\", separator = \"*\", login",
+            "separator is for handover of kind \"master-user\"",
+        ),
+        ("kind = \"header\"", "kind = \"http\"", "is not served by this version"),
         ("\"calendars\", \"contacts\"", "", "data: expected at least one kind of data"),
         ("\"calendars\", \"contacts\"", "\"calender:w\"", "data: \"calender:w\" is no scope"),
         ("\"500M\"", "\"lots\"", "/postern.toml:25: quota: \"lots\" is no size: write 500M or 10G"),
@@ -131,4 +144,24 @@ fn every_mistake_is_named_with_its_line_and_a_remedy() {
 fn a_file_that_is_not_there_says_how_to_get_one() {
     let error = Config::read(Path::new("/nowhere/postern.toml")).unwrap_err().to_string();
     assert!(error.starts_with("/nowhere/postern.toml: cannot be read") && error.contains("postern init"), "{error}");
+}
+
+#[test]
+fn every_protocol_of_a_mailbox_is_handed_over_in_every_way() {
+    for (service, mailbox) in [("imap", Mailbox::Imap), ("pop3", Mailbox::Pop3), ("sieve", Mailbox::Sieve)] {
+        for (kind, separator) in [
+            ("kind = \"master-user\"", None),
+            ("kind = \"master-user\", separator = \"*\"", Some('*')),
+            ("kind = \"authzid\"", None),
+        ] {
+            let text = GOOD
+                .replace("service = \"imap\"", &format!("service = \"{service}\""))
+                .replace("imap://", &format!("{service}://"))
+                .replace("kind = \"master-user\"", kind);
+            let config = read(&text).unwrap();
+            let Service::Mailbox(read, master) = &config.gateway[0].service else { panic!("{text}") };
+            assert_eq!((*read, &*config.gateway[0].name), (mailbox, service));
+            assert_eq!((&*master.login, master.separator), ("postern", separator));
+        }
+    }
 }

@@ -9,6 +9,8 @@ use http::HeaderName;
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, de::Error};
 
+use super::{Mailbox, Master, PasswordFile};
+
 /// The portal's address as people type it: scheme, host, port; no path.
 #[derive(Clone, Debug)]
 pub(crate) struct Url(http_origin::Origin);
@@ -85,14 +87,15 @@ impl FromStr for Lasting {
 
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Protocol {
-    Imap,
+    Mailbox(Mailbox),
     Submission,
     Http,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum HandoverKind {
     MasterUser,
+    Authzid,
     Xclient,
     Header,
 }
@@ -167,24 +170,34 @@ pub(super) fn size<'de, D: Deserializer<'de>>(d: D) -> Result<u64, D::Error> {
 
 pub(super) fn service<'de, D: Deserializer<'de>>(d: D) -> Result<Protocol, D::Error> {
     match &*String::deserialize(d)? {
-        "imap" => Ok(Protocol::Imap),
+        "imap" => Ok(Protocol::Mailbox(Mailbox::Imap)),
+        "pop3" => Ok(Protocol::Mailbox(Mailbox::Pop3)),
+        "sieve" => Ok(Protocol::Mailbox(Mailbox::Sieve)),
         "submission" => Ok(Protocol::Submission),
         "http" => Ok(Protocol::Http),
-        later @ ("pop3" | "sieve") => {
-            Err(D::Error::custom(format!("service {later:?} is not served by this version: take the gateway out")))
-        }
-        other => Err(D::Error::custom(format!("{other:?} is no service: write imap, submission or http"))),
+        other => Err(D::Error::custom(format!("{other:?} is no service: write imap, pop3, sieve, submission or http"))),
     }
 }
 
 pub(super) fn handover<'de, D: Deserializer<'de>>(d: D) -> Result<HandoverKind, D::Error> {
     match &*String::deserialize(d)? {
         "master-user" => Ok(HandoverKind::MasterUser),
+        "authzid" => Ok(HandoverKind::Authzid),
         "xclient" => Ok(HandoverKind::Xclient),
         "header" => Ok(HandoverKind::Header),
         other => Err(D::Error::custom(format!(
-            "handover of kind {other:?} is not served by this version: write master-user (imap, submission), xclient (submission) or header (http)"
+            "handover of kind {other:?} is not served by this version: write master-user or authzid (mail), xclient (submission) or header (http)"
         ))),
+    }
+}
+
+/// One character that no login has in it: by one that has, somebody could name another.
+pub(super) fn separator<'de, D: Deserializer<'de>>(d: D) -> Result<Option<char>, D::Error> {
+    let text = String::deserialize(d)?;
+    let mut chars = text.chars();
+    match (chars.next(), chars.next()) {
+        (Some(c @ ('*' | '%')), None) => Ok(Some(c)),
+        _ => Err(D::Error::custom(format!("{text:?} is no separator: write \"*\", or \"%\""))),
     }
 }
 
@@ -227,9 +240,14 @@ pub(super) fn not_served<'de, D: Deserializer<'de>>(_: D) -> Result<Option<()>, 
     Err(D::Error::custom("[notices] is not served by this version: take the section out"))
 }
 
-/// The two values that a master user has.
-pub(super) fn master(login: Option<String>, file: Option<PathBuf>) -> Result<(String, PathBuf), String> {
-    login.zip(file).ok_or_else(|| "handover of kind \"master-user\" needs login and password_file".to_owned())
+/// The values that a master user has.
+pub(super) fn master(
+    login: Option<String>,
+    file: Option<PathBuf>,
+    separator: Option<char>,
+) -> Result<Master, &'static str> {
+    let (login, file) = login.zip(file).ok_or("this kind of handover needs login and password_file")?;
+    Ok(Master { login, password: PasswordFile(file), separator })
 }
 
 fn each<'de, T, D>(d: D) -> Result<Vec<T>, D::Error>

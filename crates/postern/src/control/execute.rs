@@ -250,7 +250,7 @@ fn has_a_door(config: &Config, scopes: &Scopes) -> Result<(), No> {
     let asked = |scope: &Scope| {
         config.gateway.iter().any(|gateway| match &gateway.service {
             Service::Http { data, .. } => data.iter().any(|needed| needed == scope),
-            Service::Imap { .. } | Service::Submission { .. } => false,
+            Service::Mailbox(..) | Service::Submission { .. } => false,
         })
     };
     match scopes.iter().find(|scope| matches!(scope, Scope::Custom(_)) && !asked(scope)) {

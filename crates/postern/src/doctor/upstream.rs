@@ -18,7 +18,7 @@ use tokio::{
 
 use super::Finding;
 use crate::{
-    config::{Config, Gateway, Service, SubmissionHandover},
+    config::{Config, Gateway, Mailbox, Service, SubmissionHandover},
     data::randomness,
 };
 
@@ -32,7 +32,7 @@ const NEAR: Duration = Duration::from_secs(2);
 /// What can be seen of the server behind one gateway.
 pub(super) async fn examine(config: &Config, gateway: &Gateway) -> Vec<Finding> {
     let mut findings = vec![match &gateway.service {
-        Service::Imap { .. } => imap(gateway).await,
+        Service::Mailbox(mailbox, _) => mailbox_server(*mailbox, gateway).await,
         Service::Submission { handover, .. } => smtp(gateway, handover).await,
         Service::Http { user_header, .. } => http(gateway, user_header.as_str()).await,
     }];
@@ -42,47 +42,90 @@ pub(super) async fn examine(config: &Config, gateway: &Gateway) -> Vec<Finding> 
 
 /// Greeted, then tried with a name and a password that nobody has: the way in
 /// for everybody who has no business there.
-async fn imap(gateway: &Gateway) -> Finding {
+async fn mailbox_server(mailbox: Mailbox, gateway: &Gateway) -> Finding {
     let check = format!("upstream {}", gateway.name);
-    let (greeting, answer) = match timeout(PATIENCE, greet_and_try(&gateway.upstream)).await {
+    let heard = match timeout(PATIENCE, greet_and_try(mailbox, &gateway.upstream)).await {
         Ok(Ok(heard)) => heard,
         Ok(Err(error)) => return unreachable(check, gateway, &error),
         Err(_) => return unreachable(check, gateway, &io::ErrorKind::TimedOut.into()),
     };
-    let word = |text: &str| text.split_ascii_whitespace().nth(1).unwrap_or_default().to_ascii_uppercase();
-    match (&*word(&greeting), &*word(&answer)) {
-        ("PREAUTH", _) => Finding::fail(
+    match heard {
+        Heard::PreAuthenticated => Finding::fail(
             check,
             "it takes everybody in without asking who they are",
             "have it ask for a password, and let only the master user in",
         ),
-        ("OK", "OK") => Finding::fail(
+        Heard::LetIn => Finding::fail(
             check,
             "it let a name in that was made up, with a password that was made up",
             "let only the master user in there: no password at all must be good for anybody else",
         ),
-        ("OK", _) => Finding::ok(check, format!("{} greets, and refuses who is not the master user", gateway.upstream)),
-        ("BYE", _) => Finding::fail(check, format!("it turns us away: {greeting:?}"), "look at its log"),
-        _ => Finding::fail(
-            check,
-            format!("what answers at {} is no IMAP server", gateway.upstream),
-            "correct `upstream`; it is IMAP without TLS from the first byte",
-        ),
+        Heard::Refused => {
+            Finding::ok(check, format!("{} greets, and refuses who is not the master user", gateway.upstream))
+        }
+        Heard::TurnedAway(greeting) => {
+            Finding::fail(check, format!("it turns us away: {greeting:?}"), "look at its log")
+        }
+        Heard::SomethingElse => {
+            let name = match mailbox {
+                Mailbox::Imap => "IMAP",
+                Mailbox::Pop3 => "POP3",
+                Mailbox::Sieve => "ManageSieve",
+            };
+            Finding::fail(
+                check,
+                format!("what answers at {} is no {name} server", gateway.upstream),
+                format!("correct `upstream`; it is {name} without TLS from the first byte"),
+            )
+        }
     }
 }
 
-async fn greet_and_try(upstream: &Upstream) -> io::Result<(String, String)> {
+/// What a server said to a stranger.
+enum Heard {
+    PreAuthenticated,
+    LetIn,
+    Refused,
+    TurnedAway(String),
+    SomethingElse,
+}
+
+async fn greet_and_try(mailbox: Mailbox, upstream: &Upstream) -> io::Result<Heard> {
     let mut stream = upstream.connect().await?;
-    let greeting = hear(&mut stream, "").await?;
-    if !greeting.to_ascii_uppercase().starts_with("* OK") {
-        return Ok((greeting, String::new()));
+    let (name, secret) = (format!("postern-doctor-{}", made_up()), made_up());
+    // Where ManageSieve's list ends, there is an OK.
+    let greeting = match mailbox {
+        // Of other servers, the first line.
+        Mailbox::Sieve => hear_any(&mut stream, &["OK", "BYE", "NO", "* ", "+OK", "220"]).await?,
+        Mailbox::Imap | Mailbox::Pop3 => hear(&mut stream, "").await?,
+    };
+    let (welcome, attempt, answer, goodbye) = match mailbox {
+        Mailbox::Imap => ("* OK", format!("d LOGIN \"{name}\" \"{secret}\"\r\n"), ["d ", "d "], "e LOGOUT\r\n"),
+        Mailbox::Pop3 => ("+OK", format!("AUTH PLAIN {}\r\n", plain(&name, &secret)), ["+OK", "-ERR"], "QUIT\r\n"),
+        Mailbox::Sieve => {
+            ("OK", format!("AUTHENTICATE \"PLAIN\" \"{}\"\r\n", plain(&name, &secret)), ["OK", "NO"], "LOGOUT\r\n")
+        }
+    };
+    let shouted = greeting.to_ascii_uppercase();
+    if shouted.starts_with("* PREAUTH") {
+        return Ok(Heard::PreAuthenticated);
     }
-    let login = format!("d LOGIN \"postern-doctor-{}\" \"{}\"\r\n", made_up(), made_up());
-    stream.write_all(login.as_bytes()).await?;
+    if ["* BYE", "-ERR", "BYE"].iter().any(|words| shouted.starts_with(words)) {
+        return Ok(Heard::TurnedAway(greeting));
+    }
+    if !shouted.starts_with(welcome) {
+        return Ok(Heard::SomethingElse);
+    }
+    stream.write_all(attempt.as_bytes()).await?;
     // One that hangs up has let nobody in.
-    let answer = hear(&mut stream, "d ").await.unwrap_or_default();
-    let _ = stream.write_all(b"e LOGOUT\r\n").await;
-    Ok((greeting, answer))
+    let answer = hear_any(&mut stream, &answer).await.unwrap_or_default().to_ascii_uppercase();
+    let _ = stream.write_all(goodbye.as_bytes()).await;
+    let let_in = ["D OK", "+OK", "OK"].iter().any(|words| answer.starts_with(words));
+    Ok(if let_in { Heard::LetIn } else { Heard::Refused })
+}
+
+fn plain(name: &str, secret: &str) -> String {
+    data_encoding::BASE64.encode(format!("\0{name}\0{secret}").as_bytes())
 }
 
 /// Asked what it offers: a handover that it does not offer can only fail.
@@ -119,10 +162,10 @@ async fn smtp(gateway: &Gateway, handover: &SubmissionHandover) -> Finding {
             "it offers no XCLIENT with LOGIN to this address: nobody can send mail",
             "name this address in Postfix's smtpd_authorized_xclient_hosts, and set smtpd_sasl_auth_enable = yes",
         ),
-        SubmissionHandover::MasterUser { .. } if offers("AUTH", "PLAIN") => {
+        SubmissionHandover::MasterUser(_) if offers("AUTH", "PLAIN") => {
             Finding::ok(check, format!("{} takes sessions over by AUTH PLAIN", gateway.upstream))
         }
-        SubmissionHandover::MasterUser { .. } => Finding::fail(
+        SubmissionHandover::MasterUser(_) => Finding::fail(
             check,
             "it offers no AUTH PLAIN to this address: nobody can send mail",
             "let it take passwords from this address without TLS, or use handover = { kind = \"xclient\" }",
@@ -191,6 +234,11 @@ async fn ask_without_name(upstream: &Upstream) -> io::Result<String> {
 
 /// The first line that begins so.
 async fn hear(stream: &mut Stream, begin: &str) -> io::Result<String> {
+    hear_any(stream, &[begin]).await
+}
+
+/// The first line that begins in one of these ways.
+async fn hear_any(stream: &mut Stream, begins: &[&str]) -> io::Result<String> {
     let mut heard = Vec::new();
     let mut octets = [0; 1024];
     while heard.len() < LONGEST {
@@ -200,7 +248,7 @@ async fn hear(stream: &mut Stream, begin: &str) -> io::Result<String> {
         }
         let whole = heard.iter().rposition(|octet| *octet == b'\n').map_or(0, |at| at + 1);
         let text = String::from_utf8_lossy(&heard[..whole]);
-        if let Some(line) = text.lines().find(|line| line.starts_with(begin)) {
+        if let Some(line) = text.lines().find(|line| begins.iter().any(|begin| line.starts_with(begin))) {
             return Ok(line.to_owned());
         }
     }
@@ -220,7 +268,7 @@ fn unreachable(check: String, gateway: &Gateway, error: &io::Error) -> Finding {
 async fn past_postern(config: &Config, gateway: &Gateway) -> Finding {
     let check = format!("past {}", gateway.name);
     let harm = match &gateway.service {
-        Service::Imap { .. } => "its own passwords, and the master user's, open it there".to_owned(),
+        Service::Mailbox(..) => "its own passwords, and the master user's, open it there".to_owned(),
         Service::Submission { .. } => "whoever it believes XCLIENT or a password from sends mail there".to_owned(),
         Service::Http { user_header, .. } => format!("it believes {user_header} from whoever can reach it"),
     };

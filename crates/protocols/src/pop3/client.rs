@@ -48,22 +48,19 @@ impl ClientSide for Client {
     }
 
     fn next_event(&mut self) -> Option<Event> {
-        while self.state != State::Over {
-            let outcome = match self.input.line(MAX_LINE) {
-                Ok(Some(line)) => self.line(&String::from_utf8_lossy(&line)),
-                Ok(None) => return None,
-                Err(_) => Err(unexpected("a line without end")),
-            };
-            match outcome {
-                Ok(event) => return Some(event),
-                Err(error) => {
-                    self.state = State::Over;
-                    self.input.wipe();
-                    return Some(Event::Failed(error));
-                }
-            }
+        if self.state == State::Over {
+            return None;
         }
-        None
+        let outcome = match self.input.line(MAX_LINE) {
+            Ok(Some(line)) => self.line(&String::from_utf8_lossy(&line)),
+            Ok(None) => return None,
+            Err(_) => Err(unexpected("a line without end")),
+        };
+        Some(outcome.unwrap_or_else(|error| {
+            self.state = State::Over;
+            self.input.wipe();
+            Event::Failed(error)
+        }))
     }
 }
 
