@@ -13,6 +13,25 @@ pub struct Dovecot {
     folder: tempfile::TempDir,
     /// Where it speaks IMAP, in the clear, on loopback.
     pub port: u16,
+    /// Where it speaks POP3.
+    pub pop3: u16,
+    /// Where it speaks ManageSieve.
+    pub sieve: u16,
+}
+
+/// Doors to the same mail by other protocols than IMAP, for a [`Site`](crate::Site).
+#[derive(Debug)]
+pub struct Mailboxes {
+    /// POP3 with TLS from the first byte.
+    pub pop3: u16,
+    /// POP3 with STLS.
+    pub pop3_stls: u16,
+    /// ManageSieve with TLS from the first byte.
+    pub sieve: u16,
+    /// ManageSieve with STARTTLS.
+    pub sieve_starttls: u16,
+    /// What goes into the configuration for them.
+    pub config: String,
 }
 
 impl Dovecot {
@@ -32,6 +51,7 @@ impl Dovecot {
     /// # Errors
     /// As for [`Dovecot::start`].
     pub fn start_on(port: u16) -> io::Result<Self> {
+        let (pop3, sieve) = (free_port()?, free_port()?);
         let folder = tempfile::Builder::new().prefix("postern-dovecot-").tempdir()?;
         let path = folder.path();
         // Dovecot's workers run under another user than root and have to get here.
@@ -51,8 +71,10 @@ impl Dovecot {
             "base_dir = {here}/run\n\
              state_dir = {here}/state\n\
              log_path = /dev/stderr\n\
-             protocols = imap\n\
+             protocols = imap pop3 sieve\n\
              listen = 127.0.0.1\n\
+             login_trusted_networks = 127.0.0.1\n\
+             mail_log_prefix = \"%s(%u)<%r>: \"\n\
              ssl = no\n\
              disable_plaintext_auth = no\n\
              auth_mechanisms = plain\n\
@@ -64,6 +86,9 @@ impl Dovecot {
              service anvil {{\n chroot =\n unix_listener anvil-auth-penalty {{\n mode = 0\n }}\n}}\n\
              service imap-login {{\n chroot =\n inet_listener imap {{\n port = {port}\n }}\n inet_listener imaps {{\n port = 0\n }}\n}}\n\
              service auth {{\n unix_listener auth-postfix {{\n mode = 0666\n }}\n}}\n\
+             service pop3-login {{\n chroot =\n inet_listener pop3 {{\n port = {pop3}\n }}\n inet_listener pop3s {{\n port = 0\n }}\n}}\n\
+             service managesieve-login {{\n chroot =\n inet_listener sieve {{\n port = {sieve}\n }}\n}}\n\
+             plugin {{\n sieve = file:{here}/mail/%u/sieve;active={here}/mail/%u/.dovecot.sieve\n}}\n\
              passdb {{\n driver = passwd-file\n master = yes\n args = {here}/master\n}}\n\
              passdb {{\n driver = passwd-file\n args = /dev/null\n}}\n\
              userdb {{\n driver = static\n args = uid={user} gid={group} home={here}/mail/%u\n}}\n"
@@ -73,7 +98,7 @@ impl Dovecot {
         let mut command = Command::new("dovecot");
         command.arg("-F").arg("-c").arg(&file);
         let running = Running::start(&mut command, &path.join("log"))?;
-        let dovecot = Self { running, folder, port };
+        let dovecot = Self { running, folder, port, pop3, sieve };
         until("Dovecot to answer", || answers(port))
             .map_err(|late| io::Error::other(format!("{late}; it said:\n{}", dovecot.log())))?;
         Ok(dovecot)
@@ -82,6 +107,24 @@ impl Dovecot {
     /// Where it answers a Postfix that asks who may send.
     pub fn sasl(&self) -> std::path::PathBuf {
         self.folder.path().join("run/auth-postfix")
+    }
+
+    /// Doors to it for POP3 and ManageSieve, on ports of their own.
+    ///
+    /// # Errors
+    /// When there is no free port.
+    pub fn mailboxes(&self) -> io::Result<Mailboxes> {
+        let (pop3, pop3_stls) = (free_port()?, free_port()?);
+        let (sieve, sieve_starttls) = (free_port()?, free_port()?);
+        let gateway = |service: &str, listen: u16, starttls: u16, behind: u16| {
+            format!(
+                "[[gateway]]\nservice = \"{service}\"\nlisten = [\"127.0.0.1:{listen}\"]\n\
+                 listen_starttls = [\"127.0.0.1:{starttls}\"]\nupstream = \"{service}://127.0.0.1:{behind}\"\n\
+                 handover = {{ kind = \"master-user\", login = \"postern\", password_file = \"master.pw\" }}\n\n"
+            )
+        };
+        let config = gateway("pop3", pop3, pop3_stls, self.pop3) + &gateway("sieve", sieve, sieve_starttls, self.sieve);
+        Ok(Mailboxes { pop3, pop3_stls, sieve, sieve_starttls, config })
     }
 
     /// What it has logged.

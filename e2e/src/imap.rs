@@ -23,11 +23,20 @@ impl Imap {
     /// # Errors
     /// When openssl cannot be started.
     pub fn connect(port: u16, ca: &Path, starttls: bool) -> io::Result<Self> {
+        Self::speaking(port, ca, starttls.then_some("imap"))
+    }
+
+    /// Connects to a door of any protocol; the name of one upgrades a connection
+    /// in the clear by its STARTTLS.
+    ///
+    /// # Errors
+    /// When openssl cannot be started.
+    pub fn speaking(port: u16, ca: &Path, starttls: Option<&str>) -> io::Result<Self> {
         let mut command = Command::new("openssl");
         command.args(["s_client", "-quiet", "-verify_quiet", "-verify_return_error", "-verify_hostname", "localhost"]);
         command.args(["-servername", "localhost", "-connect", &format!("127.0.0.1:{port}"), "-CAfile"]).arg(ca);
-        if starttls {
-            command.args(["-starttls", "imap"]);
+        if let Some(protocol) = starttls {
+            command.args(["-starttls", protocol]);
         }
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
         let stdin = child.stdin.take().ok_or_else(|| io::Error::other("no pipe to openssl"))?;

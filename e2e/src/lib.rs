@@ -15,7 +15,7 @@ mod postfix;
 mod process;
 mod radicale;
 
-pub use dovecot::Dovecot;
+pub use dovecot::{Dovecot, Mailboxes};
 pub use imap::Imap;
 pub use postern::{Account, Output, Postern, Site, binary};
 pub use postfix::Postfix;

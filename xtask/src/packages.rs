@@ -5,8 +5,17 @@ use std::{path::Path, process::Command};
 use crate::progress::{quietly, tell};
 
 /// What the demo runs on.
-pub(crate) const DEMO: &[&str] =
-    &["ca-certificates", "curl", "dovecot-imapd", "isync", "openssl", "radicale", "vdirsyncer"];
+pub(crate) const DEMO: &[&str] = &[
+    "ca-certificates",
+    "curl",
+    "dovecot-imapd",
+    "dovecot-managesieved",
+    "dovecot-pop3d",
+    "isync",
+    "openssl",
+    "radicale",
+    "vdirsyncer",
+];
 /// What the tests run on top of that.
 pub(crate) const TESTS: &[&str] = &[
     "chromium",
@@ -21,6 +30,7 @@ pub(crate) const TESTS: &[&str] = &[
     "postfix",
     "postgresql",
     "python3",
+    "sieve-connect",
     "strace",
     "swaks",
 ];

@@ -9,6 +9,7 @@ mod command_line;
 mod confined;
 mod faults;
 mod keys;
+mod mailboxes;
 mod matrix;
 mod revocation;
 mod store_trouble;
@@ -16,19 +17,21 @@ mod submission;
 mod thunderbird;
 mod web_server;
 
-use e2e::{Dovecot, Postern, Radicale};
+use e2e::{Dovecot, Mailboxes, Postern, Radicale, Site};
 
 /// Everything that runs.
 struct World {
     postern: Postern,
     dovecot: Dovecot,
+    mailboxes: Mailboxes,
     _radicale: Radicale,
 }
 
 impl World {
     fn start() -> Self {
         let (dovecot, radicale) = (Dovecot::start().unwrap(), Radicale::start().unwrap());
-        let postern = Postern::start(dovecot.port, radicale.port).unwrap();
-        Self { postern, dovecot, _radicale: radicale }
+        let mailboxes = dovecot.mailboxes().unwrap();
+        let postern = Site::new(dovecot.port, radicale.port, &mailboxes.config).unwrap().serve().unwrap();
+        Self { postern, dovecot, mailboxes, _radicale: radicale }
     }
 }

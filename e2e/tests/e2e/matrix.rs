@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use data_encoding::BASE64;
 use e2e::{Imap, PRIMARY, Postern, run};
 
 use crate::World;
@@ -32,6 +33,36 @@ fn imap(postern: &Postern, starttls: bool, login: &str, secret: &str) -> Told {
         return Told::In;
     }
     assert_eq!(answer, [format!("* NO [ALERT] {text}"), format!("a NO [AUTHENTICATIONFAILED] {text}")]);
+    Told::Refused
+}
+
+/// POP3 and ManageSieve, by SASL PLAIN.
+fn mailbox(world: &World, protocol: &str, starttls: bool, login: &str, secret: &str) -> Told {
+    let (postern, at) = (&world.postern, &world.mailboxes);
+    let plain = BASE64.encode(format!("\0{login}\0{secret}").as_bytes());
+    let text = format!("Use an app password, not your account password: https://localhost:{}", postern.portal);
+    let (port, sign_in, admitted, refused) = match (protocol, starttls) {
+        ("pop3", false) => (at.pop3, format!("AUTH PLAIN {plain}"), "+OK Logged in.", format!("-ERR [AUTH] {text}")),
+        ("pop3", true) => {
+            (at.pop3_stls, format!("AUTH PLAIN {plain}"), "+OK Logged in.", format!("-ERR [AUTH] {text}"))
+        }
+        (_, in_tls) => {
+            let port = if in_tls { at.sieve_starttls } else { at.sieve };
+            let sign_in = format!("AUTHENTICATE \"PLAIN\" \"{plain}\"");
+            (port, sign_in, "OK \"Logged in.\"", format!("NO \"{text}\""))
+        }
+    };
+    let mut client = Imap::speaking(port, &postern.ca(), starttls.then_some(protocol)).unwrap();
+    // s_client swallows the greeting of a connection that it upgrades itself, and no list after it.
+    if protocol == "sieve" || !starttls {
+        while client.line().unwrap().starts_with('"') {}
+    }
+    client.send(&sign_in).unwrap();
+    let answer = client.line().unwrap();
+    if answer == admitted {
+        return Told::In;
+    }
+    assert_eq!(answer, refused);
     Told::Refused
 }
 
@@ -73,7 +104,8 @@ fn every_credential_at_every_door() {
     assert_eq!(postern.cli(&["account", "suspend", "carol"], "").unwrap().status, Some(0));
 
     use Told::{In, OutOfScope, Refused};
-    // What           login  secret               imap     dav         drive
+    // IMAP, POP3 and ManageSieve open to the same.
+    // What           login  secret               mail     dav         drive
     let table: &[(&str, &str, &str, Told, Told, Told)] = &[
         ("primary", "alice", PRIMARY, Refused, Refused, Refused),
         ("wrong letters", "alice", "abcd-efgh-ijkl-mnop-qrst-uvwx", Refused, Refused, Refused),
@@ -92,6 +124,10 @@ fn every_credential_at_every_door() {
     for (what, login, secret, at_imap, at_dav, at_drive) in table {
         assert_eq!(imap(postern, false, login, secret), *at_imap, "imap: {what}");
         assert_eq!(imap(postern, true, login, secret), *at_imap, "imap with STARTTLS: {what}");
+        for (protocol, starttls) in [("pop3", false), ("pop3", true), ("sieve", false), ("sieve", true)] {
+            let told = mailbox(&world, protocol, starttls, login, secret);
+            assert_eq!(told, *at_imap, "{protocol}, STARTTLS: {starttls}: {what}");
+        }
         assert_eq!(http(postern, postern.dav, login, secret), *at_dav, "dav: {what}");
         assert_eq!(http(postern, postern.drive, login, secret), *at_drive, "drive: {what}");
     }
