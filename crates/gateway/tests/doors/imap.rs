@@ -253,3 +253,40 @@ async fn shutting_down_says_goodbye() {
     }
     tokio::time::timeout(SOON, &mut imap.running).await.expect("nobody holds it up").unwrap();
 }
+
+/// Clients work through the mechanisms with one wrong password, and several of
+/// them at once: that is one guess, and keeps nobody out. Eleven are eleven.
+#[tokio::test]
+async fn one_wrong_password_by_every_mechanism_is_one_guess() {
+    let behind = ImapBehind::that(Imap::Serves).await;
+    let certificate = Certificate::new();
+    for (same, admitted) in [(true, true), (false, false)] {
+        let world = World::observing().await;
+        world.account_without_second_factor(ALICE).await;
+        let imap = at(&world, behind.upstream(), certificate.implicit());
+        let tried = (0..11).map(|n| {
+            let wrong = if same { "last year's".to_owned() } else { format!("guess number {n}") };
+            let (certificate, address) = (&certificate, imap.address);
+            async move {
+                let mut client = Client::tls(address, certificate).await;
+                let encode = |text: &str| BASE64_STANDARD.encode(text);
+                let plain = encode(&format!("\0{ALICE}\0{wrong}"));
+                let login = format!("b AUTHENTICATE LOGIN\r\n{}\r\n{}\r\n", encode(ALICE), encode(&wrong));
+                for attempt in
+                    [format!("a AUTHENTICATE PLAIN {plain}\r\n"), login, format!("c LOGIN {ALICE} \"{wrong}\"\r\n")]
+                {
+                    client.say(&attempt).await;
+                    let mut told = client.line().await;
+                    while told.starts_with(['+', '*']) {
+                        told = client.line().await;
+                    }
+                    assert!(told.contains(" NO [AUTHENTICATIONFAILED] "), "{told}");
+                }
+            }
+        });
+        futures_util::future::join_all(tried).await;
+        let mut client = Client::tls(imap.address, &certificate).await;
+        let told = client.ask(&format!("a LOGIN {ALICE} \"{PRIMARY}\"")).await;
+        assert_eq!(told.starts_with("a OK"), admitted, "{told}");
+    }
+}

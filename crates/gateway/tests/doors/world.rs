@@ -27,13 +27,22 @@ pub(crate) fn door(name: &str, protocol: Protocol, needs: &str) -> Door {
 
 impl World {
     pub(crate) async fn new() -> Self {
+        Self::with(Cutoff::Enforced).await
+    }
+
+    /// Primary passwords still open doors for accounts without a second factor.
+    pub(crate) async fn observing() -> Self {
+        Self::with(Cutoff::Observed).await
+    }
+
+    async fn with(cutoff: Cutoff) -> Self {
         let key = AuditKey::new([7; 32]);
         let store = MemoryStore::new(key.clone());
         let clock = FixedClock::new(Timestamp::from_millis(1_800_000_000_000));
         let site = Site {
             domain: Domain::parse("example.org").unwrap(),
             issuer: "Example".into(),
-            cutoff: Cutoff::Enforced,
+            cutoff,
             rules: AppPasswordRules::default(),
             hash_cost: HashCost { memory: 64, passes: 1 },
         };
@@ -49,6 +58,13 @@ impl World {
         let request = AddAccount { login: login.clone(), aliases: vec![], primary, totp: true };
         let _added = self.keeper.add_account(0, request).await.unwrap();
         self.keeper.administer(0, &login).await.unwrap().1
+    }
+
+    /// An account that has only its primary password.
+    pub(crate) async fn account_without_second_factor(&self, login: &str) {
+        let primary = Some(Secret::new(PRIMARY.into()));
+        let request = AddAccount { login: Login::parse(login).unwrap(), aliases: vec![], primary, totp: false };
+        let _added = self.keeper.add_account(0, request).await.unwrap();
     }
 
     pub(crate) async fn password(&self, mandate: &FreshMandate, scopes: &str) -> IssuedSecret {

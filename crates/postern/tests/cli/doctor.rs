@@ -30,8 +30,12 @@ fn server(address: &str, greeting: &'static str, answer: &'static str) -> u16 {
 }
 
 fn imap(port: u16) -> Site {
+    mailbox("imap", port)
+}
+
+fn mailbox(service: &str, port: u16) -> Site {
     let site = Site::with(&format!(
-        "[[gateway]]\nservice = \"imap\"\nlisten = [\"unix:imap.sock\"]\nupstream = \"imap://127.0.0.1:{port}\"\n\
+        "[[gateway]]\nservice = \"{service}\"\nlisten = [\"unix:door.sock\"]\nupstream = \"{service}://127.0.0.1:{port}\"\n\
          handover = {{ kind = \"master-user\", login = \"postern\", password_file = \"master.pw\" }}\n"
     ));
     site.write("master.pw", "secret\n");
@@ -67,6 +71,27 @@ fn an_imap_server_that_lets_strangers_in_fails() {
         ("220 mail.example.org ESMTP\r\n", "500 what?\r\n", "fail", "is no IMAP server"),
     ] {
         let (found, text, status) = finding(&imap(server("127.0.0.1", greeting, answer)), "upstream imap");
+        assert_eq!((&*found, status), (verdict, Some(i32::from(verdict == "fail"))), "{greeting}{answer}{text}");
+        assert!(text.contains(told), "{text}");
+    }
+}
+
+#[test]
+fn servers_for_pop3_and_sieve_that_let_strangers_in_fail() {
+    let (list, ready) = ("\"SIEVE\" \"fileinto\"\r\n\"SASL\" \"PLAIN\"\r\n", "OK \"ready\"\r\n");
+    let sieve: &'static str = Box::leak(format!("{list}{ready}").into_boxed_str());
+    for (service, greeting, answer, verdict, told) in [
+        ("pop3", "+OK hello\r\n", "-ERR [AUTH] no\r\n", "ok", "refuses who is not the master user"),
+        ("pop3", "+OK hello\r\n", "+OK welcome\r\n", "fail", "a name in that was made up"),
+        ("pop3", "-ERR full\r\n", "", "fail", "turns us away"),
+        ("pop3", "* OK IMAP\r\n", "", "fail", "is no POP3 server"),
+        ("sieve", sieve, "NO \"no\"\r\n", "ok", "refuses who is not the master user"),
+        ("sieve", sieve, "OK \"welcome\"\r\n", "fail", "a name in that was made up"),
+        ("sieve", "BYE \"full\"\r\n", "", "fail", "turns us away"),
+        ("sieve", "+OK POP3\r\n", "", "fail", "is no ManageSieve server"),
+    ] {
+        let port = server("127.0.0.1", greeting, answer);
+        let (found, text, status) = finding(&mailbox(service, port), &format!("upstream {service}"));
         assert_eq!((&*found, status), (verdict, Some(i32::from(verdict == "fail"))), "{greeting}{answer}{text}");
         assert!(text.contains(told), "{text}");
     }
