@@ -78,6 +78,7 @@ impl Dovecot {
              ssl = no\n\
              disable_plaintext_auth = no\n\
              auth_mechanisms = plain\n\
+             auth_master_user_separator = *\n\
              auth_failure_delay = 0\n\
              default_internal_user = {user}\n\
              default_internal_group = {group}\n\

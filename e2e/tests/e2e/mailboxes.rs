@@ -232,3 +232,63 @@ fn a_server_behind_that_does_not_answer_is_an_outage() {
     assert_eq!(told(at.sieve, &sieve), [format!("BYE (TRYLATER) \"{later}\"")]);
     world.dovecot.resume();
 }
+
+/// Servers that know no authzid are told both names in one.
+#[test]
+fn a_master_user_by_a_separator_opens_the_same_mailbox() {
+    let dovecot = e2e::Dovecot::start().unwrap();
+    dovecot.deliver(ALICE, "Tea at four").unwrap();
+    let mailboxes = dovecot.mailboxes().unwrap();
+    let config = mailboxes.config.replace("login = ", "separator = \"*\", login = ");
+    let postern = e2e::Site::new(dovecot.port, 9, &config).unwrap().serve().unwrap();
+    postern.account(ALICE).unwrap();
+    let (_, secret) = postern.app_password(ALICE, "mail", &[]).unwrap();
+    for (port, sign_in, question, answer) in [
+        (mailboxes.pop3, format!("AUTH PLAIN {}", plain(&secret)), "STAT", "+OK 1 "),
+        (mailboxes.sieve, format!("AUTHENTICATE \"PLAIN\" \"{}\"", plain(&secret)), "LISTSCRIPTS", "OK \""),
+    ] {
+        let mut client = Imap::speaking(port, &postern.ca(), None).unwrap();
+        while client.line().unwrap().starts_with('"') {}
+        client.send(&sign_in).unwrap();
+        assert!(client.line().unwrap().contains("Logged in"), "{}", dovecot.log());
+        client.send(question).unwrap();
+        assert!(client.line().unwrap().starts_with(answer));
+    }
+    let as_alice = || dovecot.log().matches(&format!("Login: user=<{ALICE}>")).count() == 2;
+    until("Dovecot to log both", as_alice).unwrap_or_else(|late| panic!("{late}:\n{}", dovecot.log()));
+}
+
+/// The relay lets a session through as it comes: that holds only as long as the
+/// server behind lets nobody sign in twice in it, or say where they are.
+#[test]
+fn nobody_becomes_somebody_else_in_a_session() {
+    let (world, _, secret) = world();
+    let (postern, at) = (&world.postern, &world.mailboxes);
+    let by_postern = BASE64.encode(format!("bob@example.org\0postern\0{}", e2e::Dovecot::MASTER).as_bytes());
+    let plain = plain(&secret);
+    let imap = format!("a AUTHENTICATE PLAIN {plain}");
+    let (again, login) = (
+        format!("b AUTHENTICATE PLAIN {by_postern}"),
+        format!("b LOGIN \"bob@example.org*postern\" {}", e2e::Dovecot::MASTER),
+    );
+    let pop3 = format!("AUTH PLAIN {plain}");
+    let pop3_again = format!("AUTH PLAIN {by_postern}");
+    let sieve = format!("AUTHENTICATE \"PLAIN\" \"{plain}\"");
+    let sieve_again = format!("AUTHENTICATE \"PLAIN\" \"{by_postern}\"");
+    for (port, sign_in, attempts, refusal) in [
+        (postern.imap, &imap, vec![&*again, &*login, "b STARTTLS", "b UNAUTHENTICATE"], "b BAD"),
+        (at.pop3, &pop3, vec![&*pop3_again, "USER bob@example.org", "STLS", "XCLIENT ADDR=198.51.100.1"], "-ERR"),
+        (at.sieve, &sieve, vec![&*sieve_again, "STARTTLS", "UNAUTHENTICATE", "XCLIENT ADDR=198.51.100.1"], "NO"),
+    ] {
+        for attempt in attempts {
+            let mut client = Imap::speaking(port, &postern.ca(), None).unwrap();
+            while client.line().unwrap().starts_with('"') {}
+            client.send(sign_in).unwrap();
+            assert!(client.line().unwrap().contains("Logged in"));
+            client.send(attempt).unwrap();
+            let told = client.line().unwrap();
+            assert!(told.starts_with(refusal), "{attempt}: {told}");
+        }
+    }
+    assert!(!world.dovecot.log().contains("bob@"));
+}
