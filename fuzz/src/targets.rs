@@ -1,0 +1,176 @@
+//! What is tried on any octets, a function for each parser. cargo-fuzz runs them
+//! (`fuzz/targets`), and `crates/protocols/tests/replay.rs` runs them on all seeds.
+//!
+//! The first octet of an input says how the rest is cut: 0 not at all, else into
+//! pieces of so many octets.
+
+use protocols::{
+    ClientSide, Event, ServerSide, Transport,
+    handover::{self, ActingAs},
+    http, imap, pop3,
+    sasl::{Exchange, Mechanism, Step},
+    sieve, smtp,
+};
+
+/// A parser's name, and what is tried on it.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// All of them, by the names of their folders of seeds.
+pub const ALL: [Target; 11] = [
+    ("imap_server", imap_server),
+    ("imap_client", imap_client),
+    ("pop3_server", pop3_server),
+    ("pop3_client", pop3_client),
+    ("sieve_server", sieve_server),
+    ("sieve_client", sieve_client),
+    ("smtp_server", smtp_server),
+    ("smtp_client", smtp_client),
+    ("smtp_session", smtp_session),
+    ("sasl", sasl),
+    ("basic", basic),
+];
+
+pub fn imap_server(input: &[u8]) {
+    server(input, imap::Server::new);
+}
+
+pub fn pop3_server(input: &[u8]) {
+    server(input, pop3::Server::new);
+}
+
+pub fn sieve_server(input: &[u8]) {
+    server(input, |transport| sieve::Server::new(transport, sieve::Shown::of("\"SIEVE\" \"fileinto\"")));
+}
+
+pub fn smtp_server(input: &[u8]) {
+    let extensions = || smtp::Extensions::read(["PIPELINING", "SIZE 7", "CHUNKING"]);
+    server(input, |transport| smtp::Server::new(transport, "mail.example.org", extensions()));
+}
+
+/// What somebody sees of a server.
+#[derive(Debug, Default, PartialEq)]
+struct Seen {
+    sent: Vec<u8>,
+    secrets: Vec<(String, String)>,
+    closed: bool,
+}
+
+/// The same comes of the same octets however they are cut, and nobody signs in
+/// in the clear.
+fn server<S: ServerSide>(input: &[u8], new: impl Fn(Transport) -> S) {
+    let (octets, pieces) = cut(input);
+    let whole = dialogue(new(Transport::Encrypted), &[octets]);
+    assert_eq!(dialogue(new(Transport::Encrypted), &pieces), whole);
+    let clear = dialogue(new(Transport::Plain { starttls: true }), &pieces);
+    assert!(clear.secrets.is_empty(), "signed in in the clear");
+    for seen in [whole, clear] {
+        assert!(seen.sent.is_empty() || seen.sent.ends_with(b"\r\n"), "half a line");
+    }
+}
+
+fn dialogue(mut server: impl ServerSide, pieces: &[&[u8]]) -> Seen {
+    let mut seen = Seen::default();
+    for piece in pieces {
+        server.feed(piece);
+        while let Some(event) = server.next_event() {
+            assert!(!seen.closed, "something after the end: {event:?}");
+            match event {
+                Event::Send(octets) => seen.sent.extend(octets),
+                Event::StartTls => {}
+                Event::SignIn(credentials) => {
+                    seen.secrets.push((credentials.authcid.clone(), credentials.password.to_string()));
+                    seen.sent.extend(server.refuse("no"));
+                }
+                Event::Close => seen.closed = true,
+            }
+        }
+    }
+    seen
+}
+
+pub fn imap_client(input: &[u8]) {
+    client(input, |acting| imap::client::Client::new(&acting, FROM).ok());
+}
+
+pub fn pop3_client(input: &[u8]) {
+    client(input, |acting| pop3::client::Client::new(&acting, FROM).ok());
+}
+
+pub fn sieve_client(input: &[u8]) {
+    client(input, |acting| sieve::client::Client::new(&acting, FROM).ok());
+    client(input, |_| Some(sieve::client::Greeting::new()));
+    let _ = sieve::Shown::of(&String::from_utf8_lossy(input));
+}
+
+pub fn smtp_client(input: &[u8]) {
+    client(input, |acting| {
+        smtp::client::Client::new("mail.example.org", &smtp::client::Handover::Authenticate(acting)).ok()
+    });
+}
+
+const FROM: std::net::SocketAddr =
+    std::net::SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 7)), 4711);
+
+/// There is one outcome and nothing after it; a server that hangs up is an outage.
+fn client<C: ClientSide>(input: &[u8], new: impl Fn(ActingAs<'static>) -> Option<C>) {
+    let acting = ActingAs { person: "alice@example.org", master: "postern", password: "master", separator: None };
+    let Some(mut client) = new(acting) else { return };
+    let mut over = false;
+    for piece in cut(input).1 {
+        client.feed(piece);
+        while let Some(event) = client.next_event() {
+            assert!(!over, "something after the outcome");
+            over = !matches!(event, handover::Event::Send(_));
+        }
+    }
+    let _ = client.closed();
+}
+
+/// The octets are the client's and the server's in turn.
+pub fn smtp_session(input: &[u8]) {
+    let extensions = smtp::Extensions::read(["PIPELINING", "SIZE 7", "CHUNKING"]);
+    let mut session = smtp::Session::new(extensions, smtp::Senders::Any);
+    let (mut up, mut down) = (Vec::new(), Vec::new());
+    for (i, piece) in cut(input).1.into_iter().enumerate() {
+        let held = if i % 2 == 0 {
+            session.client(piece, &mut up, &mut down)
+        } else {
+            session.upstream(piece, &mut up, &mut down)
+        };
+        if held.is_err() {
+            return;
+        }
+    }
+}
+
+/// Whatever yields credentials, they fit into a line of any protocol.
+pub fn sasl(input: &[u8]) {
+    for mechanism in [Mechanism::Plain, Mechanism::Login] {
+        let Some(mut exchange) = Exchange::new(mechanism) else { continue };
+        for line in input.split(|&b| b == b'\n') {
+            match exchange.respond(line) {
+                Ok(Step::Ask(next)) => exchange = next,
+                Ok(Step::Done(credentials)) => {
+                    assert!(!credentials.authcid.is_empty() && !credentials.authcid.chars().any(char::is_control));
+                    assert!(!credentials.password.is_empty() && !credentials.password.contains('\0'));
+                    break;
+                }
+                Err(_) => break,
+            }
+        }
+    }
+}
+
+pub fn basic(input: &[u8]) {
+    if let Ok(credentials) = http::basic(input) {
+        assert!(!credentials.authcid.is_empty() && !credentials.authcid.chars().any(char::is_control));
+    }
+}
+
+fn cut(input: &[u8]) -> (&[u8], Vec<&[u8]>) {
+    match input.split_first() {
+        None => (input, Vec::new()),
+        Some((0, octets)) => (octets, vec![octets]),
+        Some((&size, octets)) => (octets, octets.chunks(usize::from(size)).collect()),
+    }
+}
