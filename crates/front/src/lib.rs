@@ -26,6 +26,7 @@ mod service;
 mod shutdown;
 mod stream;
 mod tls;
+mod tls_stream;
 
 pub use address::{Address, AddressError};
 pub use certificate::{CertificateFacts, TlsError, describe};

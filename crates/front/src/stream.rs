@@ -10,9 +10,8 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpStream, UnixStream},
 };
-use tokio_rustls::server::TlsStream;
 
-use crate::Tls;
+use crate::{Tls, tls_stream::TlsStream};
 
 /// A connection over TCP or a Unix socket, with or without TLS. It buffers
 /// nothing of its own: what it has not been asked to read stays in the kernel,
@@ -59,7 +58,7 @@ impl Stream {
         };
         // The handshake's future is boxed, so that its size is given back when
         // it is done and not kept in the caller's future.
-        let handshake = Box::pin(tls.acceptor().accept(transport));
+        let handshake = Box::pin(TlsStream::accept(transport, tls.config()));
         match tokio::time::timeout(tls.handshake_timeout(), handshake).await {
             Ok(done) => Ok(Self(Kind::Tls(Box::new(done?)))),
             Err(_) => {

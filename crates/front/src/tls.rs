@@ -12,7 +12,6 @@ use rustls::{
     server::{ClientHello, NoServerSessionStorage, ProducesTickets, ResolvesServerCert},
     sign::CertifiedKey,
 };
-use tokio_rustls::TlsAcceptor;
 
 use crate::{
     CertificateFacts, Limits, TlsError,
@@ -93,8 +92,8 @@ impl Tls {
         self.handshake
     }
 
-    pub(crate) fn acceptor(&self) -> TlsAcceptor {
-        Arc::clone(&self.config).into()
+    pub(crate) fn config(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.config)
     }
 }
 
