@@ -318,3 +318,6 @@ impl<T: fmt::Debug> fmt::Debug for TlsStream<T> {
         f.debug_struct("TlsStream").field("io", &self.io).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;
