@@ -8,7 +8,7 @@ use thiserror::Error;
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
-    Connection, Peer, Shutdown,
+    Connection, Limits, Peer, Shutdown,
     limits::{Full, Place},
     listener::Accepted,
     proxy_protocol::{self, Proxied, ProxyError},
@@ -22,6 +22,7 @@ pub(crate) struct Rules {
     pub(crate) name: String,
     pub(crate) security: Security,
     pub(crate) proxy_from: Vec<IpNet>,
+    pub(crate) limits: Limits,
 }
 
 /// Why a connection was closed before the service saw it.
@@ -45,7 +46,7 @@ pub(crate) async fn admit(
     shutdown: Shutdown,
 ) -> Result<Connection, Closed> {
     let Accepted { mut stream, mut peer, mut local } = accepted;
-    let handshake = place.limits().handshake;
+    let handshake = rules.limits.handshake;
     let deadline = Instant::now() + handshake;
     let unix = local.is_none();
 
@@ -61,7 +62,7 @@ pub(crate) async fn admit(
     }
     // A program on this machine's socket is one peer for everybody behind it.
     if passed_on || !unix {
-        place.count_against(peer.address).map_err(|_: Full| Closed::Crowded)?;
+        place.count_against(peer.address, &rules.limits).map_err(|_: Full| Closed::Crowded)?;
     }
     let tls = match &rules.security {
         Security::Implicit(tls) => {

@@ -2,7 +2,8 @@
 //!
 //! It listens, reads the PROXY header of trusted proxies, does TLS, keeps count
 //! of who is inside, and hands each connection to the [`Service`] of its
-//! endpoint. On shutdown it stops accepting, tells everyone, waits, and cuts.
+//! endpoint. All of that can be replaced while it serves: [`Serving::replace`]. On
+//! shutdown it stops accepting, tells everyone, waits, and cuts.
 //!
 //! It is not a protocol: it never looks at what is said inside a connection,
 //! and knows no other crate of ours. It trusts nobody: what a client can choose
@@ -17,8 +18,10 @@
 mod address;
 mod admission;
 mod certificate;
+mod entrance;
 mod limits;
 mod listener;
+mod passed;
 mod proxy_protocol;
 pub mod self_made;
 mod server;
@@ -32,7 +35,8 @@ pub use address::{Address, AddressError};
 pub use certificate::{CertificateFacts, TlsError, describe};
 pub use limits::{Limits, Seat};
 pub use listener::BindError;
-pub use server::{Endpoint, Security, Server};
+pub use passed::{NotPassed, Passed};
+pub use server::{Endpoint, Security, Server, Serving};
 pub use service::{Connection, Peer, Service};
 pub use shutdown::{Shutdown, ShutdownHandle};
 pub use stream::Stream;

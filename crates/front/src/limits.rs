@@ -53,10 +53,10 @@ pub(crate) enum Full {
     Address,
 }
 
-/// Everyone who is inside an endpoint.
-#[derive(Debug)]
+/// Everyone who is inside an endpoint. Its limits are told each time: they may
+/// change while people are inside.
+#[derive(Debug, Default)]
 pub(crate) struct Crowd {
-    limits: Limits,
     count: Mutex<Count>,
 }
 
@@ -107,14 +107,10 @@ impl Seat {
 }
 
 impl Crowd {
-    pub(crate) fn new(limits: Limits) -> Arc<Self> {
-        Arc::new(Self { limits, count: Mutex::default() })
-    }
-
     /// A place among all, before the client's address is known.
-    pub(crate) fn enter(self: &Arc<Self>) -> Result<(Place, Evicted), Full> {
+    pub(crate) fn enter(self: &Arc<Self>, limits: &Limits) -> Result<(Place, Evicted), Full> {
         let mut count = self.count();
-        if count.total >= self.limits.total {
+        if count.total >= limits.total {
             let (_, evict) = count.unsettled.pop_first().ok_or(Full::Total)?;
             // It gives its place back when it is dropped, in a moment.
             let _ = evict.send(());
@@ -134,23 +130,19 @@ impl Crowd {
 }
 
 impl Place {
-    pub(crate) fn limits(&self) -> &Limits {
-        &self.crowd.limits
-    }
-
     pub(crate) fn seat(&self) -> Seat {
         Seat { crowd: self.crowd.clone(), number: self.number, is_settled: AtomicBool::new(false) }
     }
 
     /// Counts the place against the client's address as well.
-    pub(crate) fn count_against(&mut self, address: IpAddr) -> Result<(), Full> {
-        if self.crowd.limits.exempt.iter().any(|net| net.contains(&address)) {
+    pub(crate) fn count_against(&mut self, address: IpAddr, limits: &Limits) -> Result<(), Full> {
+        if limits.exempt.iter().any(|net| net.contains(&address)) {
             return Ok(());
         }
         let who = one_customer(address);
         let mut count = self.crowd.count();
         let inside = count.by_address.entry(who).or_default();
-        if *inside >= self.crowd.limits.per_address {
+        if *inside >= limits.per_address {
             return Err(Full::Address);
         }
         *inside += 1;
@@ -188,13 +180,21 @@ fn one_customer(address: IpAddr) -> IpAddr {
 mod tests {
     use super::*;
 
-    fn crowd(total: usize, per_address: usize) -> Arc<Crowd> {
-        Crowd::new(Limits { total, per_address, ..Limits::default() })
+    struct Limited(Arc<Crowd>, Limits);
+
+    fn crowd(total: usize, per_address: usize) -> Limited {
+        Limited(Arc::default(), Limits { total, per_address, ..Limits::default() })
     }
 
-    fn come(crowd: &Arc<Crowd>, from: &str) -> Result<Place, Full> {
+    impl Limited {
+        fn enter(&self) -> Result<(Place, Evicted), Full> {
+            self.0.enter(&self.1)
+        }
+    }
+
+    fn come(crowd: &Limited, from: &str) -> Result<Place, Full> {
         let (mut place, _) = crowd.enter()?;
-        place.count_against(from.parse().unwrap())?;
+        place.count_against(from.parse().unwrap(), &crowd.1)?;
         place.seat().settle();
         Ok(place)
     }
@@ -227,9 +227,20 @@ mod tests {
             assert_eq!(come(&crowd, "192.0.2.1").unwrap_err(), Full::Address);
         }
         drop(first);
-        let count = crowd.count();
+        let count = crowd.0.count();
         assert_eq!(count.total, 0);
         assert!(count.by_address.is_empty() && count.unsettled.is_empty());
+    }
+
+    #[test]
+    fn limits_that_change_hold_for_who_comes_next() {
+        let mut crowd = crowd(2, 100);
+        let _inside = [come(&crowd, "192.0.2.1").unwrap(), come(&crowd, "192.0.2.2").unwrap()];
+        assert_eq!(come(&crowd, "192.0.2.3").unwrap_err(), Full::Total);
+        crowd.1.total = 3;
+        let _third = come(&crowd, "192.0.2.3").unwrap();
+        crowd.1.total = 1;
+        assert_eq!(come(&crowd, "192.0.2.4").unwrap_err(), Full::Total);
     }
 
     #[tokio::test]

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use socket2::{Domain, SockAddr, Socket, TcpKeepalive, Type};
+use socket2::{Domain, SockAddr, SockRef, Socket, TcpKeepalive, Type};
 use thiserror::Error;
 use tokio::net::{TcpListener, UnixListener};
 
@@ -120,6 +120,19 @@ impl Listener {
         }
     }
 
+    /// Over a socket that somebody else has bound, and listens on.
+    pub(crate) fn over_tcp(socket: std::net::TcpListener) -> io::Result<Self> {
+        socket.set_nonblocking(true)?;
+        answer_at_once(&SockRef::from(&socket))?;
+        TcpListener::from_std(socket).map(Self::Tcp)
+    }
+
+    /// The same; its file stays when it is dropped.
+    pub(crate) fn over_unix(socket: std::os::unix::net::UnixListener, path: PathBuf) -> io::Result<Self> {
+        socket.set_nonblocking(true)?;
+        Ok(Self::Unix(UnixListener::from_std(socket)?, SocketFile { path, made: None }))
+    }
+
     /// Where it listens in truth: port 0 has become a port.
     pub(crate) fn local_address(&self) -> io::Result<Address> {
         match self {
@@ -167,6 +180,12 @@ fn tcp_socket(address: SocketAddr) -> io::Result<Socket> {
     if address.is_ipv6() && address.ip().is_unspecified() {
         socket.set_only_v6(false)?;
     }
+    answer_at_once(&SockRef::from(&socket))?;
+    socket.bind(&address.into())?;
+    Ok(socket)
+}
+
+fn answer_at_once(socket: &SockRef<'_>) -> io::Result<()> {
     // Accepted sockets inherit both (tcp(7)). Without the first, a line that
     // follows another waits some 40 ms for a delayed ACK (Nagle). The second
     // finds phones that left their network in an idle IMAP session; it is slow
@@ -174,9 +193,7 @@ fn tcp_socket(address: SocketAddr) -> io::Result<Socket> {
     socket.set_tcp_nodelay(true)?;
     socket.set_tcp_keepalive(
         &TcpKeepalive::new().with_time(Duration::from_secs(300)).with_interval(Duration::from_secs(60)).with_retries(4),
-    )?;
-    socket.bind(&address.into())?;
-    Ok(socket)
+    )
 }
 
 /// The module is missing (EAFNOSUPPORT) or switched off by sysctl (EADDRNOTAVAIL).
@@ -220,23 +237,23 @@ fn remove_if_stale(path: &Path, address: &SockAddr) -> io::Result<()> {
     }
 }
 
-/// A Unix socket's file, removed with its listener.
+/// A Unix socket's file, removed with its listener if it was made with it.
 #[derive(Debug)]
 pub(crate) struct SocketFile {
     path: PathBuf,
-    identity: (u64, u64),
+    made: Option<(u64, u64)>,
 }
 
 impl SocketFile {
     fn at(path: &Path) -> io::Result<Self> {
-        Ok(Self { path: path.to_owned(), identity: identity(path)? })
+        Ok(Self { path: path.to_owned(), made: Some(identity(path)?) })
     }
 }
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
         // Not one that a successor has put there meanwhile.
-        if identity(&self.path).is_ok_and(|found| found == self.identity) {
+        if self.made.is_some() && identity(&self.path).ok() == self.made {
             let _ = fs::remove_file(&self.path);
         }
     }
@@ -249,7 +266,6 @@ fn identity(path: &Path) -> io::Result<(u64, u64)> {
 
 #[cfg(test)]
 mod tests {
-    use socket2::SockRef;
     use tokio::net::TcpStream;
 
     use super::*;

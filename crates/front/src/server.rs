@@ -1,19 +1,15 @@
-//! Endpoints, bound together, served until shutdown, drained at the end.
+//! Endpoints, bound together, served until shutdown, drained at the end; changed
+//! meanwhile.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use ipnet::IpNet;
-use tokio::{
-    task::{JoinError, JoinSet},
-    time::{Instant, sleep, timeout},
-};
-use tracing::{debug, error, info, warn};
+use tokio::{sync::watch, task::JoinSet};
 
 use crate::{
-    Address, BindError, Limits, Service, Shutdown, Tls,
-    admission::{Rules, admit},
-    limits::{Crowd, Evicted, Place},
-    listener::{Accepted, Listener},
+    Address, BindError, Limits, Passed, Service, Shutdown, Tls,
+    admission::Rules,
+    entrance::{Answering, Entrance, log_panic},
 };
 
 /// A place where connections come in.
@@ -48,21 +44,46 @@ pub enum Security {
 #[derive(Debug)]
 pub struct Server {
     entrances: Vec<Entrance>,
+    places: Vec<Place>,
     grace: Duration,
 }
 
+/// An address that is listened on.
+#[derive(Debug)]
+struct Place {
+    /// As it was asked for.
+    asked: Address,
+    /// Port 0 has become a port.
+    bound: Address,
+    /// Dropped, nobody is let in any more.
+    answering: watch::Sender<Answering>,
+}
+
+type Answered = (Endpoint, Arc<dyn Service>);
+
 impl Server {
     /// Binds all endpoints, or none. Call it within a tokio runtime. From now
-    /// on the kernel takes connections; they are served by [`Server::run`].
+    /// on the kernel takes connections; they are served by [`Server::serve`].
     ///
     /// # Errors
     /// Names the endpoint's address that cannot be had, and what to do.
-    pub fn bind(endpoints: Vec<(Endpoint, Arc<dyn Service>)>) -> Result<Self, BindError> {
-        let entrances = endpoints
-            .into_iter()
-            .map(|(endpoint, service)| Entrance::bind(endpoint, service))
-            .collect::<Result<_, _>>()?;
-        Ok(Self { entrances, grace: Duration::from_secs(10) })
+    pub fn bind(endpoints: Vec<Answered>) -> Result<Self, BindError> {
+        Self::bind_with(endpoints, &mut Passed::default())
+    }
+
+    /// The same; an address that whoever started this program listens on already
+    /// is taken from there.
+    ///
+    /// # Errors
+    /// As for [`Server::bind`].
+    pub fn bind_with(endpoints: Vec<Answered>, passed: &mut Passed) -> Result<Self, BindError> {
+        let mut server = Self { entrances: Vec::new(), places: Vec::new(), grace: Duration::from_secs(10) };
+        for answered in endpoints {
+            let (entrance, place) = bind(answered, passed)?;
+            server.entrances.push(entrance);
+            server.places.push(place);
+        }
+        Ok(server)
     }
 
     /// How long connections may take to say goodbye on shutdown: 10 seconds
@@ -76,189 +97,93 @@ impl Server {
     /// become a port.
     #[must_use]
     pub fn addresses(&self) -> Vec<Address> {
-        self.entrances.iter().map(|entrance| entrance.address.clone()).collect()
+        self.places.iter().map(|place| place.bound.clone()).collect()
+    }
+
+    /// Serves until `shutdown` is requested. Dropping what is returned drops every
+    /// connection.
+    #[must_use]
+    pub fn serve(self, shutdown: Shutdown) -> Serving {
+        let Self { entrances, places, grace } = self;
+        let mut serving = Serving { places, running: JoinSet::new(), shutdown, grace };
+        serving.open(entrances);
+        serving
     }
 
     /// Serves until `shutdown` is requested and every connection has ended, or
     /// the grace period has. Dropping the future drops every connection.
     pub async fn run(self, shutdown: Shutdown) {
-        let mut entrances = JoinSet::new();
-        for entrance in self.entrances {
-            entrances.spawn(entrance.run(shutdown.clone(), self.grace));
+        self.serve(shutdown).ended().await;
+    }
+}
+
+/// A server at work.
+#[derive(Debug)]
+pub struct Serving {
+    places: Vec<Place>,
+    running: JoinSet<()>,
+    shutdown: Shutdown,
+    grace: Duration,
+}
+
+impl Serving {
+    /// Serves these endpoints from now on. Who comes in by an address that stays
+    /// meets what is new there, with all who are inside counted on; an address that is
+    /// new is bound, one that is missing given up. Connections that are open go on as
+    /// they are, wherever they came in.
+    ///
+    /// # Errors
+    /// A new address cannot be had: nothing has changed.
+    pub fn replace(&mut self, endpoints: Vec<Answered>) -> Result<(), BindError> {
+        // Found by its address, and taken out: two may have port 0.
+        let mut old: Vec<Option<usize>> = (0..self.places.len()).map(Some).collect();
+        let mut stay = Vec::new();
+        let mut new = Vec::new();
+        for (endpoint, service) in endpoints {
+            let found = old.iter().position(|at| at.is_some_and(|at| self.places[at].asked == endpoint.address));
+            match found.and_then(|found| old[found].take()) {
+                Some(at) => stay.push((at, answering(endpoint, service))),
+                None => new.push(bind((endpoint, service), &mut Passed::default())?),
+            }
         }
-        while let Some(ended) = entrances.join_next().await {
+        for (at, answering) in stay {
+            self.places[at].answering.send_replace(answering);
+        }
+        let mut at = 0;
+        self.places.retain(|_| {
+            at += 1;
+            old[at - 1].is_none()
+        });
+        let (entrances, places): (Vec<_>, Vec<_>) = new.into_iter().unzip();
+        self.places.extend(places);
+        self.open(entrances);
+        Ok(())
+    }
+
+    /// Returns when every connection has ended after shutdown was requested, or
+    /// the grace period has.
+    pub async fn ended(mut self) {
+        while let Some(ended) = self.running.join_next().await {
             log_panic(ended);
         }
     }
-}
 
-/// One bound endpoint.
-struct Entrance {
-    address: Address,
-    listener: Listener,
-    rules: Arc<Rules>,
-    crowd: Arc<Crowd>,
-    service: Arc<dyn Service>,
-}
-
-impl Entrance {
-    fn bind(endpoint: Endpoint, service: Arc<dyn Service>) -> Result<Self, BindError> {
-        let Endpoint { name, address, security, proxy_from, limits } = endpoint;
-        let listener = Listener::bind(&address)?;
-        let address = match listener.local_address() {
-            Ok(address) => address,
-            Err(source) => return Err(BindError::Other { address, source }),
-        };
-        Ok(Self {
-            address,
-            listener,
-            rules: Arc::new(Rules { name, security, proxy_from }),
-            crowd: Crowd::new(limits),
-            service,
-        })
-    }
-
-    async fn run(self, shutdown: Shutdown, grace: Duration) {
-        info!(endpoint = %self.rules.name, address = %self.address, "listening");
-        let mut connections = JoinSet::new();
-        let mut warnings = Seldom::default();
-        loop {
-            let accepted = tokio::select! {
-                biased;
-                () = shutdown.requested() => break,
-                Some(ended) = connections.join_next() => {
-                    log_panic(ended);
-                    continue;
-                }
-                accepted = self.listener.accept() => accepted,
-            };
-            match accepted {
-                Ok(accepted) => match self.crowd.enter() {
-                    Ok((place, evicted)) => {
-                        connections.spawn(self.connection(accepted, place, evicted, shutdown.clone()));
-                    }
-                    Err(_) if warnings.due() => warn!(
-                        endpoint = %self.rules.name,
-                        "as many connections as allowed: closing new ones; raise the limit if they are wanted"
-                    ),
-                    Err(_) => {}
-                },
-                Err(error) => self.rest_after(&error, &mut warnings).await,
-            }
+    fn open(&mut self, entrances: Vec<Entrance>) {
+        for entrance in entrances {
+            self.running.spawn(entrance.run(self.shutdown.clone(), self.grace));
         }
-        // Closes the socket: a successor may bind, clients are refused at once.
-        drop(self.listener);
-        let drained = timeout(grace, async {
-            while let Some(ended) = connections.join_next().await {
-                log_panic(ended);
-            }
-        });
-        if drained.await.is_err() {
-            info!(endpoint = %self.rules.name, connections = connections.len(), "cut at the end of the grace period");
-            connections.shutdown().await;
-        }
-    }
-
-    /// One connection's life, in a task of its own. Only the service's future
-    /// stays in it: the way there is boxed, and freed.
-    fn connection(
-        &self,
-        accepted: Accepted,
-        mut place: Place,
-        evicted: Evicted,
-        shutdown: Shutdown,
-    ) -> impl Future<Output = ()> + Send + 'static {
-        let (rules, service) = (Arc::clone(&self.rules), Arc::clone(&self.service));
-        async move {
-            let arrived = Box::pin(async {
-                let peer = accepted.peer;
-                tokio::select! {
-                    arrived = admit(accepted, &rules, &mut place, shutdown.clone()) => match arrived {
-                        Ok(connection) => Some(connection),
-                        Err(reason) => {
-                            debug!(endpoint = %rules.name, peer = %peer.address, %reason, "closed");
-                            None
-                        }
-                    },
-                    // It has not begun to speak: nobody misses a goodbye.
-                    () = shutdown.requested() => None,
-                }
-            });
-            let life = async {
-                if let Some(connection) = arrived.await {
-                    service.serve(connection).await;
-                }
-            };
-            tokio::select! {
-                () = life => {}
-                () = evicted.wait() => {}
-            }
-            drop(place);
-        }
-    }
-
-    /// A client that is gone already is its own affair. Anything else, above
-    /// all a lack of file descriptors (EMFILE), would come back at once and
-    /// keep a processor busy: give connections the time to end.
-    async fn rest_after(&self, error: &io::Error, warnings: &mut Seldom) {
-        use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted, NotConnected};
-        if matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted | NotConnected) {
-            return;
-        }
-        if warnings.due() {
-            warn!(
-                endpoint = %self.rules.name, %error,
-                "cannot accept a connection; trying again (too many open files? raise `LimitNOFILE`)"
-            );
-        }
-        sleep(Duration::from_millis(200)).await;
     }
 }
 
-/// At most one warning a minute: a flood must not fill the log.
-#[derive(Default)]
-struct Seldom(Option<Instant>);
-
-impl Seldom {
-    fn due(&mut self) -> bool {
-        let due = self.0.is_none_or(|last| last.elapsed() >= Duration::from_secs(60));
-        if due {
-            self.0 = Some(Instant::now());
-        }
-        due
-    }
+fn bind((endpoint, service): Answered, passed: &mut Passed) -> Result<(Entrance, Place), BindError> {
+    let asked = endpoint.address.clone();
+    let (sender, heard) = watch::channel(answering(endpoint, service));
+    let entrance = Entrance::bind(&asked, heard, passed)?;
+    let bound = entrance.address().clone();
+    Ok((entrance, Place { asked, bound, answering: sender }))
 }
 
-impl std::fmt::Debug for Entrance {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Entrance")
-            .field("name", &self.rules.name)
-            .field("address", &self.address)
-            .finish_non_exhaustive()
-    }
-}
-
-fn log_panic(ended: Result<(), JoinError>) {
-    if let Err(failed) = ended
-        && failed.is_panic()
-    {
-        error!(error = %failed, "a connection's task panicked; the others go on");
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn a_flood_is_told_once_a_minute() {
-        let mut warnings = Seldom::default();
-        assert!(warnings.due());
-        for _ in 0..59 {
-            sleep(Duration::from_secs(1)).await;
-            assert!(!warnings.due());
-        }
-        sleep(Duration::from_secs(1)).await;
-        assert!(warnings.due());
-    }
+fn answering(endpoint: Endpoint, service: Arc<dyn Service>) -> Answering {
+    let Endpoint { name, address: _, security, proxy_from, limits } = endpoint;
+    Answering { rules: Arc::new(Rules { name, security, proxy_from, limits }), service }
 }

@@ -7,5 +7,6 @@ mod drain;
 mod limits;
 mod listeners;
 mod proxy;
+mod replace;
 mod site;
 mod tls;
