@@ -52,7 +52,7 @@ impl Keeper {
     pub async fn issue(&self, mandate: &FreshMandate, request: AppPasswordRequest) -> Result<IssuedSecret, IssueError> {
         let account = self.store.account(mandate.account).await?.ok_or(IssueError::NoAccount)?;
         let (id, letters) = self.draw(|rng| (AppPasswordId::random(rng), Letters::random(rng)));
-        let rules = self.site.rules;
+        let rules = self.policy().rules;
         let password = app_password::issue(&account, request, rules, id, self.clock.now())?;
         let keys = self.keys.in_use();
         let digest = keys.current.app_password(account.id, &letters);

@@ -34,6 +34,7 @@ mod journal;
 mod keys;
 mod live_session;
 pub mod owner;
+mod policy;
 mod retirement;
 mod rotation;
 mod sign_in;
@@ -41,7 +42,7 @@ mod store;
 mod sync;
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, RwLock},
     time::Duration,
 };
 
@@ -56,6 +57,7 @@ pub use hashing::HashCost;
 pub use keys::{CannotUnseal, KeyFolder, Keys, Retiring, ServerKey};
 pub use live_session::{Fenced, Holder, LiveSession, SessionId, SessionInfo};
 pub use owner::{Denied, FreshMandate, Mandate, Owner, Pending};
+pub use policy::Policy;
 pub use rotation::{KeysHeld, Rotated, RotationError, Voided};
 pub use sign_in::{DEADLINE, JITTER, SignIn, SignInAttempt, TurnedAway};
 pub use store::{
@@ -70,9 +72,9 @@ pub struct Site {
     pub domain: Domain,
     /// The name that authenticator apps show.
     pub issuer: String,
-    /// How far the site has moved over.
+    /// How far the site has moved over, until [`Keeper::govern`] says otherwise.
     pub cutoff: Cutoff,
-    /// The rules for app passwords.
+    /// The rules for app passwords, until then too.
     pub rules: AppPasswordRules,
     /// What a hash of a primary password costs.
     pub hash_cost: HashCost,
@@ -81,6 +83,7 @@ pub struct Site {
 /// The one that doors, pages and the command line ask.
 pub struct Keeper {
     site: Site,
+    policy: RwLock<Policy>,
     store: Arc<dyn Store>,
     keys: rotation::InUse,
     /// Where they lie. Held while they change, or must not.
@@ -114,6 +117,7 @@ impl Keeper {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Self {
             hashing: hashing::Hashing::new(site.hash_cost, cores),
+            policy: RwLock::new(Policy { cutoff: site.cutoff, rules: site.rules }),
             site,
             store: store.into(),
             key_folder: tokio::sync::Mutex::new(keys.folder.take()),
@@ -181,7 +185,7 @@ impl Keeper {
         self.store.record_uses(&[]).await
     }
 
-    /// What holds for the whole site.
+    /// What holds for the whole site. For what may change: [`Keeper::policy`].
     pub fn site(&self) -> &Site {
         &self.site
     }

@@ -188,6 +188,17 @@ impl Registry {
         }
     }
 
+    /// Closes those that a primary password opened. Returns how many.
+    pub(crate) fn end_primary(&self) -> usize {
+        let close = |shard: &Shard| {
+            let shard = lock(shard);
+            let sessions = shard.values().flat_map(|sessions| sessions.live.values());
+            let primary = sessions.filter(|session| session.info.credential == Credential::Primary);
+            primary.map(|session| session.close()).count()
+        };
+        self.0.shards.iter().map(close).sum()
+    }
+
     /// Closes all.
     pub(crate) fn end_all(&self) {
         for shard in &self.0.shards {

@@ -128,7 +128,7 @@ impl Keeper {
         }
 
         let asking = Asking { account, door: attempt.door, from: attempt.from, now: self.clock.now() };
-        let plan = plan(attempt.secret, account, self.site.cutoff);
+        let plan = plan(attempt.secret, account, self.policy().cutoff);
         let sought = match (&plan, known.as_deref()) {
             (Plan::LookUp { letters, .. }, Some(known)) => {
                 Some(Sought { digest: keys.current.app_password(known.account.id, letters), keys, letters, known })
@@ -272,7 +272,7 @@ impl Keeper {
         let known = self.cache.account(&*self.store, login).await?;
         let password = self.known_app_password(known.as_deref(), digest).await?;
         let account = known.as_ref().map(|known| &known.account);
-        Ok(judge(grant, effect, account, password.as_deref(), self.site.cutoff, self.clock.now()))
+        Ok(judge(grant, effect, account, password.as_deref(), self.policy().cutoff, self.clock.now()))
     }
 
     /// Carries the effect out: what changes a credential before anything is

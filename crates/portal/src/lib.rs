@@ -72,27 +72,39 @@ pub struct Caller(pub IpAddr);
 struct Shared {
     keeper: Arc<Keeper>,
     settings: Settings,
-    sessions: Sessions,
+    sessions: Arc<Sessions>,
 }
 
 /// The portal.
 #[derive(Clone)]
 pub struct Portal {
     router: Router,
+    keeper: Arc<Keeper>,
+    sessions: Arc<Sessions>,
 }
 
 impl Portal {
     /// Pages over this keeper. Cookies are drawn from `random`.
     pub fn new(keeper: Arc<Keeper>, settings: Settings, random: Box<dyn CryptoRng + Send>) -> Self {
+        Self::over(keeper, settings, Arc::new(Sessions::new(random)))
+    }
+
+    /// The same with other settings: who is signed in here is signed in there.
+    #[must_use]
+    pub fn with_settings(&self, settings: Settings) -> Self {
+        Self::over(self.keeper.clone(), settings, self.sessions.clone())
+    }
+
+    fn over(keeper: Arc<Keeper>, settings: Settings, sessions: Arc<Sessions>) -> Self {
         let (hsts, site) = (is_public(&settings.url), settings.site.clone());
-        let shared = Arc::new(Shared { keeper, settings, sessions: Sessions::new(random) });
+        let shared = Arc::new(Shared { keeper: keeper.clone(), settings, sessions: sessions.clone() });
         let router =
             pages::routes(shared).layer(axum::middleware::map_response(move |response: http::Response<Body>| {
                 let mut response = turned::framed(&site, response);
                 guard(response.headers_mut(), hsts);
                 std::future::ready(response)
             }));
-        Self { router }
+        Self { router, keeper, sessions }
     }
 
     /// The pages as a service of requests that carry a [`Caller`].

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use authority::{Area, Door, Protocol, Scope};
-use front::{Address, Connection, Endpoint, Limits, Security, Service, Tls};
+use front::{Address, Connection, Endpoint, Security, Service, Tls};
 use gateway::{HttpDoor, Imap, MailDoor, MasterUser, Pop3, Sieve, Submission, SubmissionHandover, drive::Drive};
 use ipnet::IpNet;
 use keeper::Keeper;
@@ -20,48 +20,71 @@ use crate::{
 /// An endpoint and its service.
 type Answered = (Endpoint, Arc<dyn Service>);
 
-/// All of a site.
-pub(crate) fn endpoints(config: &Config, keeper: &Arc<Keeper>, tls: &Tls) -> Result<Vec<Answered>, ServeError> {
-    let mut all = portal(config, keeper, tls);
+/// What goes on when the configuration is read again: who is signed in at the
+/// portal, and the drive's locks and uploads.
+#[derive(Clone)]
+pub(crate) struct Lasting {
+    portal: Portal,
+    drive: Option<Arc<Drive>>,
+}
+
+/// All of a site. What lasts is taken over from `before`.
+pub(crate) fn endpoints(
+    config: &Config,
+    keeper: &Arc<Keeper>,
+    tls: &Tls,
+    before: Option<&Lasting>,
+) -> Result<(Vec<Answered>, Lasting), ServeError> {
+    let lasting = Lasting {
+        portal: portal(config, keeper, before),
+        drive: match (&config.drive, before.and_then(|before| before.drive.clone())) {
+            (Some(drive), None) => {
+                let folder = config.data.join("drive");
+                let made = Drive::new(folder, drive.quota, Box::new(randomness())).map_err(ServeError::Drive)?;
+                Some(Arc::new(made))
+            }
+            // Also while nothing leads to it: somebody may be at work in there.
+            (_, before) => before,
+        },
+    };
+    let mut all = pages(config, &lasting.portal, tls);
     for gateway in &config.gateway {
         let (service, alpn) = service(config, keeper, gateway)?;
         let tls = tls.with_alpn(&[alpn]);
         let mut at = |address: &Address, security| {
-            let endpoint = endpoint(&gateway.name, address, security, &gateway.proxy_protocol_from);
+            let endpoint = endpoint(config, &gateway.name, address, security, &gateway.proxy_protocol_from);
             all.push((endpoint, service.clone()));
         };
         gateway.listen.iter().for_each(|address| at(address, Security::Implicit(tls.clone())));
         gateway.listen_starttls.iter().for_each(|address| at(address, Security::StartTls(tls.clone())));
     }
-    if let Some(drive) = &config.drive {
-        let folders =
-            Drive::new(config.data.join("drive"), drive.quota, Box::new(randomness())).map_err(ServeError::Drive)?;
-        let door = HttpDoor::drive(keeper.clone(), drive_door(), Arc::new(folders), &config.url.to_string());
+    if let (Some(drive), Some(folders)) = (&config.drive, &lasting.drive) {
+        let door = HttpDoor::drive(keeper.clone(), drive_door(), folders.clone(), &config.url.to_string());
         let service: Arc<dyn Service> = Arc::new(door);
         let security = Security::Implicit(tls.with_alpn(&["http/1.1"]));
         for address in &drive.listen {
-            let endpoint = endpoint("drive", address, security.clone(), &drive.proxy_protocol_from);
+            let endpoint = endpoint(config, "drive", address, security.clone(), &drive.proxy_protocol_from);
             all.push((endpoint, service.clone()));
         }
     }
     for address in config.monitor.iter().flat_map(|monitor| &monitor.listen) {
         let service: Arc<dyn Service> = Arc::new(Monitor(keeper.clone()));
-        all.push((endpoint("monitor", address, Security::None, &[]), service));
+        all.push((endpoint(config, "monitor", address, Security::None, &[]), service));
     }
-    Ok(all)
+    Ok((all, lasting))
 }
 
-fn endpoint(name: &str, address: &Address, security: Security, proxy_from: &[IpNet]) -> Endpoint {
+fn endpoint(config: &Config, name: &str, address: &Address, security: Security, proxy_from: &[IpNet]) -> Endpoint {
     Endpoint {
         name: name.to_owned(),
         address: address.clone(),
         security,
         proxy_from: proxy_from.to_vec(),
-        limits: Limits::default(),
+        limits: config.limits.of_a_listener(),
     }
 }
 
-fn portal(config: &Config, keeper: &Arc<Keeper>, tls: &Tls) -> Vec<Answered> {
+fn portal(config: &Config, keeper: &Arc<Keeper>, before: Option<&Lasting>) -> Portal {
     let settings = Settings {
         url: config.url.to_string(),
         site: config.domain.to_string(),
@@ -69,10 +92,16 @@ fn portal(config: &Config, keeper: &Arc<Keeper>, tls: &Tls) -> Vec<Answered> {
         lock: config.app_passwords.lock,
         doors: help(config),
     };
-    let pages = Portal::new(keeper.clone(), settings, Box::new(randomness()));
-    let service: Arc<dyn Service> = Arc::new(Pages(pages));
+    match before {
+        Some(before) => before.portal.with_settings(settings),
+        None => Portal::new(keeper.clone(), settings, Box::new(randomness())),
+    }
+}
+
+fn pages(config: &Config, portal: &Portal, tls: &Tls) -> Vec<Answered> {
+    let service: Arc<dyn Service> = Arc::new(Pages(portal.clone()));
     let security = if config.portal.tls { Security::Implicit(tls.with_alpn(&["http/1.1"])) } else { Security::None };
-    let at = |address| (endpoint("portal", address, security.clone(), &[]), service.clone());
+    let at = |address| (endpoint(config, "portal", address, security.clone(), &[]), service.clone());
     config.portal.listen.iter().map(at).collect()
 }
 

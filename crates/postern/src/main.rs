@@ -20,6 +20,8 @@ mod init;
 mod key_files;
 mod monitor;
 mod serve;
+mod site;
+mod supervisor;
 mod terminal;
 
 use std::{
@@ -30,14 +32,15 @@ use std::{
 };
 
 use clap::{CommandFactory, Parser};
+use front::Passed;
 use store::{IfLost, postgres, sqlite::OpenError};
+use tokio::runtime::Runtime;
 use zeroize::Zeroizing;
 
 use crate::{
     backup::BackupError,
     cli::{Account, AppPassword, Audit, Cli, Cutoff, Key, Session, Verb},
     config::Config,
-    confine::Confined,
     control::{Command, Outcome, Typed},
     data::DataError,
     init::InitError,
@@ -73,33 +76,35 @@ impl Failure {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let confined = match before_serving(&cli) {
-        Ok(confined) => confined,
-        Err(failure) => return failure.tell(),
-    };
-    let runtime = match tokio::runtime::Runtime::new() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            tell(&format!("the runtime cannot start: {error}"));
-            return ExitCode::from(3);
-        }
-    };
-    match runtime.block_on(run(cli, confined.as_ref())) {
+    match run(Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.tell(),
     }
 }
 
-/// What holds for a whole process has to be done before there are threads in it.
-fn before_serving(cli: &Cli) -> Result<Option<Confined>, Failure> {
-    if !matches!(cli.verb, Verb::Serve) {
-        return Ok(None);
-    }
-    let file = cli.everywhere.config.clone().unwrap_or_else(default_config);
+fn wait<T>(what: impl Future<Output = T>) -> Result<T, Failure> {
+    let runtime = Runtime::new();
+    let runtime = runtime.map_err(|error| Failure::unreachable(format!("the runtime cannot start: {error}")))?;
+    Ok(runtime.block_on(what))
+}
+
+/// What holds for the whole process is done before the runtime brings threads.
+fn serve(file: PathBuf) -> Result<(), Failure> {
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::try_from_env("POSTERN_LOG").unwrap_or_else(|_| "info".into()))
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false)
+        .init();
+    let passed = Passed::take_over().map_err(Failure::usage)?;
     let config = Config::read(&file).map_err(Failure::usage)?;
     data::make_folder(&config.data).map_err(Failure::unreachable)?;
-    Ok(Some(confine::confine(&config, &file)))
+    confine::confine(&config, &file).tell();
+    wait(serve::serve(file, config, passed))?.map_err(|error| match error {
+        ServeError::Config(_) | ServeError::Tls(_) | ServeError::Passed(_) => Failure::usage(error),
+        ServeError::Data(_) | ServeError::Replaced => Failure::unreachable(error),
+        _ => Failure::refused(error),
+    })
 }
 
 fn tell(why: &str) {
@@ -107,7 +112,7 @@ fn tell(why: &str) {
     let _ = writeln!(std::io::stderr(), "postern: {why}");
 }
 
-async fn run(cli: Cli, confined: Option<&Confined>) -> Result<(), Failure> {
+fn run(cli: Cli) -> Result<(), Failure> {
     let Cli { everywhere, verb } = cli;
     let json = everywhere.json;
     let config = || Config::read(&everywhere.config.clone().unwrap_or_else(default_config)).map_err(Failure::usage);
@@ -129,16 +134,16 @@ async fn run(cli: Cli, confined: Option<&Confined>) -> Result<(), Failure> {
             }
             return Ok(());
         }
-        Verb::Serve => return serve(config()?, confined).await,
+        Verb::Serve => return serve(everywhere.config.unwrap_or_else(default_config)),
         Verb::Doctor => {
-            let findings = doctor::examine(&everywhere.config.clone().unwrap_or_else(default_config)).await;
+            let findings = wait(doctor::examine(&everywhere.config.clone().unwrap_or_else(default_config)))?;
             let well = findings.iter().all(doctor::Finding::is_bearable);
             terminal::print(&serde_json::json!(findings), json, &["check", "verdict", "found", "remedy"]);
             return if well { Ok(()) } else { Err(Failure::refused("not all is well: see the remedies")) };
         }
         Verb::Backup { folder } => {
             backup::untaken(&folder).map_err(Failure::refused)?;
-            let mut answer = done(ask(&config()?, Command::Backup).await?)?;
+            let mut answer = done(wait(ask(&config()?, Command::Backup))??)?;
             let made = PathBuf::from(answer["backup"].as_str().unwrap_or_default());
             backup::bring(&made, &folder).map_err(Failure::refused)?;
             answer["backup"] = serde_json::json!(folder);
@@ -148,8 +153,8 @@ async fn run(cli: Cli, confined: Option<&Confined>) -> Result<(), Failure> {
         Verb::Restore { folder, without_revocations } => {
             let if_lost = if without_revocations { IfLost::BeginAnew } else { IfLost::Refuse };
             let restored = match folder {
-                Some(folder) => backup::restore(&config()?, &folder, if_lost).await,
-                None => backup::do_without_revocations(&config()?).await,
+                Some(folder) => wait(backup::restore(&config()?, &folder, if_lost))?,
+                None => wait(backup::do_without_revocations(&config()?))?,
             };
             let answer = restored.map_err(|error| match error {
                 BackupError::Data(DataError::Folder(OpenError::NotEmpty { .. }))
@@ -216,7 +221,7 @@ async fn run(cli: Cli, confined: Option<&Confined>) -> Result<(), Failure> {
         }
         Verb::Audit(Audit::Verify) => (Command::AuditVerify, &[]),
     };
-    let answer = done(ask(&config()?, command).await?)?;
+    let answer = done(wait(ask(&config()?, command))??)?;
     terminal::print(&answer, json, columns);
     Ok(())
 }
@@ -251,23 +256,6 @@ async fn ask(config: &Config, command: Command) -> Result<Outcome, Failure> {
             Err(error) => return Err(Failure::unreachable(error)),
         }
     }
-}
-
-async fn serve(config: Config, confined: Option<&Confined>) -> Result<(), Failure> {
-    tracing_subscriber::fmt()
-        .with_env_filter(tracing_subscriber::EnvFilter::try_from_env("POSTERN_LOG").unwrap_or_else(|_| "info".into()))
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_target(false)
-        .init();
-    if let Some(confined) = confined {
-        confined.tell();
-    }
-    serve::serve(config).await.map_err(|error| match error {
-        ServeError::Config(_) | ServeError::Tls(_) => Failure::usage(error),
-        ServeError::Data(_) | ServeError::Replaced => Failure::unreachable(error),
-        _ => Failure::refused(error),
-    })
 }
 
 fn default_config() -> PathBuf {

@@ -1,10 +1,13 @@
-//! `postern serve`: everything bound before anything is served.
+//! `postern serve`: everything bound before anything is served, signals heard, the
+//! end.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
-use front::{BindError, Server, Shutdown, Tls, self_made};
-use keeper::{Clock, SystemClock};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use front::{BindError, NotPassed, Passed, Server, Shutdown, self_made};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::watch,
+};
 
 use crate::{
     backup,
@@ -12,6 +15,8 @@ use crate::{
     control::socket::{self, Control},
     data::{self, DataError},
     endpoints::endpoints,
+    site::{Site, tls},
+    supervisor::Supervisor,
 };
 
 /// Why the server does not start.
@@ -27,6 +32,8 @@ pub(crate) enum ServeError {
     SelfMade(#[from] self_made::SelfMadeError),
     #[error(transparent)]
     Bind(#[from] BindError),
+    #[error(transparent)]
+    Passed(#[from] NotPassed),
     #[error("the control socket cannot be made: {0}: check the data folder")]
     Control(io::Error),
     #[error("the drive's folder cannot be used: {0}: check data/drive")]
@@ -38,13 +45,14 @@ pub(crate) enum ServeError {
 }
 
 /// Serves until told to stop.
-pub(crate) async fn serve(config: Config) -> Result<(), ServeError> {
+pub(crate) async fn serve(file: PathBuf, config: Config, mut passed: Passed) -> Result<(), ServeError> {
     let config = Arc::new(config);
     let keeper = Arc::new(data::open(&config).await?);
     backup::wipe_leftovers(&config);
     let tls = tls(&config)?;
-    let endpoints = endpoints(&config, &keeper, &tls)?;
-    let server = Server::bind(endpoints)?;
+    let (endpoints, lasting) = endpoints(&config, &keeper, &tls, None)?;
+    let server = Server::bind_with(endpoints, &mut passed)?;
+    passed.none_left()?;
     let control = Control::bind(socket::path(&config)).map_err(ServeError::Control)?;
     let mut signals = Signals::listen().map_err(ServeError::Signals)?;
 
@@ -53,74 +61,43 @@ pub(crate) async fn serve(config: Config) -> Result<(), ServeError> {
         let keeper = keeper.clone();
         async move { keeper.keep_house().await }
     });
-    let renewal = tokio::spawn(renew(config.clone(), tls.clone()));
-    let controlling = tokio::spawn(control.serve(keeper.clone(), config.clone(), shutdown.clone()));
-    let serving = tokio::spawn(server.run(shutdown));
-    tracing::info!(url = %config.url, "ready");
+    let (config, current) = watch::channel(config);
+    let controlling = tokio::spawn(control.serve(keeper.clone(), current, shutdown.clone()));
+    let mut site = Site { file, config, keeper, tls, lasting, serving: server.serve(shutdown) };
+    let supervisor = Supervisor::default();
+    supervisor.ready();
+    tracing::info!(url = %site.config.borrow().url, "ready");
 
+    let mut daily = tokio::time::interval(DAY);
+    daily.reset();
     let replaced = loop {
         tokio::select! {
             _ = &mut house => break true,
+            () = supervisor.expects_a_sign() => supervisor.alive(),
+            _ = daily.tick() => site.renew(),
             told = signals.next() => match told {
                 Told::Stop => break false,
-                Told::Reload => match tls.reload() {
-                    Ok(()) => tracing::info!("certificates were read again"),
-                    Err(error) => tracing::error!(%error, "certificates stay as they were"),
-                },
+                Told::Reload => {
+                    supervisor.reloading();
+                    site.reload();
+                    supervisor.ready();
+                }
             },
         }
     };
     tracing::info!("stopping");
+    supervisor.stopping();
     stop.request();
-    let _ = serving.await;
+    site.serving.ended().await;
     let _ = controlling.await;
     house.abort();
-    renewal.abort();
-    if let Err(error) = keeper.write_journal().await {
+    if let Err(error) = site.keeper.write_journal().await {
         tracing::warn!(%error, "the last second of uses and refusals is lost");
     }
     if replaced { Err(ServeError::Replaced) } else { Ok(()) }
 }
 
-/// The certificate: the site's own, or one under a CA made here.
-fn tls(config: &Config) -> Result<Tls, ServeError> {
-    Ok(match &config.tls {
-        Some(files) => {
-            if files.is_exposed() {
-                tracing::warn!(file = %files.key.display(), "everybody on this machine can read the key of the certificate: chmod o-rwx it");
-            }
-            Tls::load(&files.certificate, &files.key)?
-        }
-        None => {
-            let made = self_made_certificate(config)?;
-            Tls::load(&made.certificate, &made.key)?
-        }
-    })
-}
-
-fn self_made_certificate(config: &Config) -> Result<self_made::SelfMade, self_made::SelfMadeError> {
-    let names = [config.url.host().to_owned()];
-    let folder = config.data.join("tls");
-    let made = self_made::ensure(&folder, config.domain.as_str(), &names, SystemClock.now().as_secs())?;
-    if made.new_ca {
-        tracing::warn!(ca = %made.ca.display(), "made a CA of our own: tell apps to trust it");
-    }
-    Ok(made)
-}
-
 const DAY: Duration = Duration::from_secs(86_400);
-
-/// Looks daily whether the certificate made here is about to end.
-async fn renew(config: Arc<Config>, tls: Tls) {
-    while config.tls.is_none() {
-        tokio::time::sleep(DAY).await;
-        // Read again also where nothing is new: yesterday's reading may have failed.
-        let made = self_made_certificate(&config).map_err(ServeError::from);
-        if let Err(error) = made.and_then(|_| Ok(tls.reload()?)) {
-            tracing::error!(%error, "the certificate could not be renewed");
-        }
-    }
-}
 
 enum Told {
     Stop,

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use crate::world::{World, dav, imap, request};
+use crate::world::{PRIMARY, World, dav, imap, request};
 use authority::{Secret, Standing};
 use keeper::{Fenced, Holder, LiveSession, SignIn};
 use testkit::Call;
@@ -254,4 +254,20 @@ async fn no_sign_in_slips_past_a_revocation() {
             assert!(held.iter().all(|session| !session.is_open()), "round {round}");
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cutoff_that_is_enforced_while_serving_ends_what_primary_passwords_opened() {
+    let world = World::with_cutoff(authority::Cutoff::Observed).await;
+    world.add("old@example.org", false).await;
+    let (_, mandate) = world.account(ALICE).await;
+    let issued = world.password(&mandate, "mail").await;
+    let by_app_password = session(&world, &issued.secret).await;
+    let SignIn::Admitted(_, by_primary) = world.sign_in("old", PRIMARY, &imap()).await else { panic!() };
+    let policy = world.keeper.policy();
+    assert_eq!(world.keeper.govern(policy), 0, "still observing");
+    assert!(by_primary.is_open());
+    assert_eq!(world.keeper.govern(keeper::Policy { cutoff: authority::Cutoff::Enforced, ..policy }), 1);
+    assert!(!by_primary.is_open() && by_app_password.is_open());
+    assert!(matches!(world.sign_in("old", PRIMARY, &imap()).await, SignIn::Refused(_)));
 }

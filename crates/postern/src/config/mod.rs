@@ -45,10 +45,12 @@ pub(crate) struct Config {
     pub(crate) gateway: Vec<Gateway>,
     pub(crate) drive: Option<Drive>,
     pub(crate) monitor: Option<Monitor>,
+    #[serde(default)]
+    pub(crate) limits: Limits,
 }
 
 /// A database server that keeps everything, in place of SQLite in `data`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Database {
     /// `postgres://user@host/database`, or `postgres:///database?host=/folder/of/the/socket`.
@@ -87,6 +89,38 @@ impl TlsFiles {
 /// A group that was made for it may read.
 fn is_exposed(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o007 != 0)
+}
+
+/// What each listener bears.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Limits {
+    #[serde(deserialize_with = "values::connections")]
+    connections: usize,
+    #[serde(deserialize_with = "values::connections")]
+    per_address: usize,
+    #[serde(deserialize_with = "networks")]
+    exempt: Vec<IpNet>,
+    #[serde(deserialize_with = "duration")]
+    handshake: Lasting,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        let front::Limits { total, per_address, exempt, handshake } = front::Limits::default();
+        Self { connections: total, per_address, exempt, handshake: Lasting(handshake) }
+    }
+}
+
+impl Limits {
+    pub(crate) fn of_a_listener(&self) -> front::Limits {
+        front::Limits {
+            total: self.connections,
+            per_address: self.per_address,
+            exempt: self.exempt.clone(),
+            handshake: self.handshake.0,
+        }
+    }
 }
 
 /// Where whoever watches over the site asks.
@@ -387,6 +421,23 @@ impl Drive {
 }
 
 impl Config {
+    /// Goes on with what a server reads at its start alone, whatever this one says
+    /// of it. Returns the names of what differs.
+    pub(crate) fn keep_from(&mut self, old: &Self) -> Vec<&'static str> {
+        let quota = |config: &Self| config.drive.as_ref().map(|drive| drive.quota);
+        let differs = [
+            ("domain", self.domain != old.domain),
+            ("url", self.url != old.url),
+            ("data", self.data != old.data),
+            ("[store]", self.store != old.store),
+            ("[drive] quota", quota(self).zip(quota(old)).is_some_and(|(new, old)| new != old)),
+        ];
+        self.domain = old.domain.clone();
+        self.url = old.url.clone();
+        self.data.clone_from(&old.data);
+        differs.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
+    }
+
     /// Reads a file. Paths in it are relative to its folder.
     ///
     /// # Errors

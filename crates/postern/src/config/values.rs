@@ -12,11 +12,11 @@ use serde::{Deserialize, Deserializer, de::Error};
 use super::{Mailbox, Master, PasswordFile};
 
 /// The portal's address as people type it: scheme, host, port; no path.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Url(http_origin::Origin);
 
 mod http_origin {
-    #[derive(Clone, Debug)]
+    #[derive(Clone, Debug, PartialEq, Eq)]
     pub(super) struct Origin {
         pub(super) scheme: &'static str,
         pub(super) authority: Box<str>,
@@ -236,6 +236,13 @@ pub(super) fn limit<'de, D: Deserializer<'de>>(d: D) -> Result<usize, D::Error> 
     usize::try_from(limit).ok().filter(|limit| (1..=1000).contains(limit)).ok_or_else(|| D::Error::custom(FORM))
 }
 
+/// How many a listener lets in.
+pub(super) fn connections<'de, D: Deserializer<'de>>(d: D) -> Result<usize, D::Error> {
+    const FORM: &str = "expected a whole number of connections from 1 to 1000000";
+    let count = i64::deserialize(d).map_err(|_| D::Error::custom(FORM))?;
+    usize::try_from(count).ok().filter(|count| (1..=1_000_000).contains(count)).ok_or_else(|| D::Error::custom(FORM))
+}
+
 pub(super) fn not_served<'de, D: Deserializer<'de>>(_: D) -> Result<Option<()>, D::Error> {
     Err(D::Error::custom("[notices] is not served by this version: take the section out"))
 }
@@ -259,7 +266,7 @@ where
 }
 
 /// Where the database is. Prints without a password, should one be in it.
-#[derive(Deserialize)]
+#[derive(PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub(crate) struct DatabaseUrl(pub(super) String);
 

@@ -210,12 +210,12 @@ async fn run(keeper: &Keeper, config: &Config, Uid(uid): Uid, command: Command) 
             }
         }
         Command::CutoffStatus => {
-            let mode = match keeper.site().cutoff {
+            let mode = match keeper.policy().cutoff {
                 Cutoff::Enforced => "enforce",
                 Cutoff::Observed => "observe",
             };
             let accounts = keeper.accounts().await?;
-            let refused = accounts.iter().filter(|account| keeper.site().cutoff.applies(account)).count();
+            let refused = accounts.iter().filter(|account| keeper.policy().cutoff.applies(account)).count();
             json!({ "mode": mode, "accounts": accounts.len(), "refused_at_doors": refused })
         }
         Command::AuditList { after, limit } => {

@@ -14,6 +14,7 @@ use keeper::Keeper;
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::{UnixListener, UnixStream},
+    sync::watch,
     time::timeout,
 };
 use zeroize::Zeroizing;
@@ -50,15 +51,15 @@ impl Control {
         Ok(Self { listener, path })
     }
 
-    /// Serves until shutdown.
-    pub(crate) async fn serve(self, keeper: Arc<Keeper>, config: Arc<Config>, shutdown: Shutdown) {
+    /// Serves until shutdown, each request by the configuration as it is then.
+    pub(crate) async fn serve(self, keeper: Arc<Keeper>, current: watch::Receiver<Arc<Config>>, shutdown: Shutdown) {
         loop {
             let accepted = tokio::select! {
                 accepted = self.listener.accept() => accepted,
                 () = shutdown.requested() => break,
             };
             let Ok((stream, _)) = accepted else { continue };
-            let (keeper, config) = (keeper.clone(), config.clone());
+            let (keeper, config) = (keeper.clone(), current.borrow().clone());
             tokio::spawn(async move {
                 if let Err(error) = answer(stream, &keeper, &config).await {
                     tracing::debug!(%error, "a control connection broke");
