@@ -5,4 +5,5 @@
 mod doctor;
 mod serving;
 mod site;
+mod supervised;
 mod transcript;

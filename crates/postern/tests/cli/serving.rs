@@ -99,10 +99,16 @@ fn a_configuration_that_is_wrong_binds_and_makes_nothing() {
 
 #[test]
 fn hanging_up_reads_certificates_again_and_keeps_the_old_ones_if_it_cannot() {
-    let site = Site::with("[drive]\nlisten = [\"unix:drive.sock\"]\n");
+    // Made by a server of its own, and then somebody's.
+    let site = Site::with("");
+    assert_eq!(site.serve().stop().0, Some(0));
+    std::fs::copy(site.path("data/tls/server.pem"), site.path("cert.pem")).unwrap();
+    std::fs::copy(site.path("data/tls/server-key.pem"), site.path("key.pem")).unwrap();
+    let config = std::fs::read_to_string(site.path("postern.toml")).unwrap();
+    site.write("postern.toml", &format!("{config}[tls]\ncertificate = \"cert.pem\"\nkey = \"key.pem\"\n"));
     let mut server = site.serve();
     server.after(Signal::HUP, "certificates were read again");
-    site.write("data/tls/server.pem", "no certificate");
+    site.write("cert.pem", "no certificate");
     server.after(Signal::HUP, "certificates stay as they were");
     assert_eq!(site.run(&["account", "list"]).status, Some(0), "it serves on");
     assert_eq!(server.stop().0, Some(0));

@@ -47,7 +47,7 @@ impl Site {
         fs::write(self.path(name), text).unwrap();
     }
 
-    fn postern(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_postern"));
         command
             .args(arguments)
@@ -64,7 +64,7 @@ impl Site {
     }
 
     pub(crate) fn run_with(&self, arguments: &[&str], input: &str) -> Ended {
-        let mut child = self.postern(arguments).spawn().unwrap();
+        let mut child = self.command(arguments).spawn().unwrap();
         // One that fails before it reads has closed the pipe.
         let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
         let ended = child.wait_with_output().unwrap();
@@ -73,18 +73,12 @@ impl Site {
     }
 
     pub(crate) fn start(&self, arguments: &[&str]) -> Child {
-        self.postern(arguments).spawn().unwrap()
+        self.command(arguments).spawn().unwrap()
     }
 
     /// A server that has said that it is ready.
     pub(crate) fn serve(&self) -> Server {
-        let mut child = self.start(&["serve"]);
-        let mut err = BufReader::new(child.stderr.take().unwrap());
-        let mut said = String::new();
-        while !said.contains("ready") {
-            assert_ne!(err.read_line(&mut said).unwrap(), 0, "it did not get ready: {said}");
-        }
-        Server { child, err, said }
+        Server::start(&mut self.command(&["serve"]))
     }
 }
 
@@ -95,6 +89,17 @@ pub(crate) struct Server {
 }
 
 impl Server {
+    /// Returns when it has said that it is ready.
+    pub(crate) fn start(command: &mut Command) -> Self {
+        let mut child = command.spawn().unwrap();
+        let mut err = BufReader::new(child.stderr.take().unwrap());
+        let mut said = String::new();
+        while !said.contains("ready") {
+            assert_ne!(err.read_line(&mut said).unwrap(), 0, "it did not get ready: {said}");
+        }
+        Self { child, err, said }
+    }
+
     fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
