@@ -50,8 +50,13 @@ impl Standing {
         };
         drop(upstream);
         let mut client = client.into_inner();
+        // Not even the end of TLS can be said: it would push on what is held back, and
+        // nothing of the server behind may reach a session that was ended.
+        if to_client.is_behind() {
+            return;
+        }
         let goodbye = async {
-            if let Some(text) = last_word.filter(|_| !to_client.is_behind()) {
+            if let Some(text) = last_word {
                 client.write_all(&bye(text)).await?;
             }
             client.shutdown().await

@@ -185,8 +185,9 @@ async fn revoking_ends_a_session_whose_client_does_not_listen() {
     let revoked = tokio::time::timeout(SOON, world.keeper.revoke(&mandate, issued.password.id)).await;
     assert_eq!(revoked.expect("waits for nobody").unwrap(), Some(1));
     tokio::time::timeout(SOON, behind.gone.notified()).await.expect("the server behind is let go of");
-    let rest = tokio::time::timeout(SOON, client.rest()).await.expect("an end");
+    let (rest, said) = tokio::time::timeout(SOON, client.rest_and_end()).await.expect("an end");
     assert!(rest.iter().all(|&octet| octet == b'x'), "no word of ours among those of the server behind");
+    assert!(!said, "the end of TLS comes behind what was held back, and has pushed it on");
 }
 
 #[tokio::test]

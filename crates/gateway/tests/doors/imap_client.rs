@@ -128,8 +128,13 @@ impl Client {
 
     /// Everything until the end.
     pub(crate) async fn rest(&mut self) -> Vec<u8> {
+        self.rest_and_end().await.0
+    }
+
+    /// The same, and whether the end was said (in TLS, by `close_notify`).
+    pub(crate) async fn rest_and_end(&mut self) -> (Vec<u8>, bool) {
         let mut rest = Vec::new();
-        let _ = self.0.read_to_end(&mut rest).await;
-        rest
+        let said = self.0.read_to_end(&mut rest).await.is_ok();
+        (rest, said)
     }
 }
