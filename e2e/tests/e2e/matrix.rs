@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use data_encoding::BASE64;
-use e2e::{Imap, PRIMARY, Postern, run};
+use e2e::{Imap, Mailboxes, PRIMARY, Postern, run};
 
 use crate::World;
 
@@ -36,9 +36,11 @@ fn imap(postern: &Postern, starttls: bool, login: &str, secret: &str) -> Told {
     Told::Refused
 }
 
+/// The doors for POP3 and ManageSieve: what is spoken, and whether TLS comes by STARTTLS.
+const MAILBOXES: [(&str, bool); 4] = [("pop3", false), ("pop3", true), ("sieve", false), ("sieve", true)];
+
 /// POP3 and ManageSieve, by SASL PLAIN.
-fn mailbox(world: &World, protocol: &str, starttls: bool, login: &str, secret: &str) -> Told {
-    let (postern, at) = (&world.postern, &world.mailboxes);
+fn mailbox(postern: &Postern, at: &Mailboxes, (protocol, starttls): (&str, bool), login: &str, secret: &str) -> Told {
     let plain = BASE64.encode(format!("\0{login}\0{secret}").as_bytes());
     let text = format!("Use an app password, not your account password: https://localhost:{}", postern.portal);
     let (port, sign_in, admitted, refused) = match (protocol, starttls) {
@@ -124,9 +126,8 @@ fn every_credential_at_every_door() {
     for (what, login, secret, at_imap, at_dav, at_drive) in table {
         assert_eq!(imap(postern, false, login, secret), *at_imap, "imap: {what}");
         assert_eq!(imap(postern, true, login, secret), *at_imap, "imap with STARTTLS: {what}");
-        for (protocol, starttls) in [("pop3", false), ("pop3", true), ("sieve", false), ("sieve", true)] {
-            let told = mailbox(&world, protocol, starttls, login, secret);
-            assert_eq!(told, *at_imap, "{protocol}, STARTTLS: {starttls}: {what}");
+        for door in MAILBOXES {
+            assert_eq!(mailbox(postern, &world.mailboxes, door, login, secret), *at_imap, "{door:?}: {what}");
         }
         assert_eq!(http(postern, postern.dav, login, secret), *at_dav, "dav: {what}");
         assert_eq!(http(postern, postern.drive, login, secret), *at_drive, "drive: {what}");
@@ -137,7 +138,9 @@ fn every_credential_at_every_door() {
 #[test]
 fn a_password_that_was_not_used_in_time_opens_nothing() {
     let dovecot = e2e::Dovecot::start().unwrap();
-    let site = e2e::Site::new(dovecot.port, 9, "[app_passwords]\nfirst_use_within = \"1s\"\n").unwrap();
+    let mailboxes = dovecot.mailboxes().unwrap();
+    let more = format!("[app_passwords]\nfirst_use_within = \"1s\"\n\n{}", mailboxes.config);
+    let site = e2e::Site::new(dovecot.port, 9, &more).unwrap();
     site.account(ALICE).unwrap();
     let postern = site.serve().unwrap();
     let (id, late) = postern.app_password(ALICE, "mail", &[]).unwrap();
@@ -147,6 +150,9 @@ fn a_password_that_was_not_used_in_time_opens_nothing() {
     };
     e2e::until("the password to expire", expired).unwrap();
     assert_eq!(imap(&postern, false, "alice", &late), Told::Refused);
+    for door in MAILBOXES {
+        assert_eq!(mailbox(&postern, &mailboxes, door, "alice", &late), Told::Refused, "{door:?}");
+    }
 }
 
 /// A password that ends after an hour is made and used two hours ago, by a
@@ -154,7 +160,8 @@ fn a_password_that_was_not_used_in_time_opens_nothing() {
 #[test]
 fn a_password_opens_nothing_after_its_end() {
     let (dovecot, radicale) = (e2e::Dovecot::start().unwrap(), e2e::Radicale::start().unwrap());
-    let site = e2e::Site::new(dovecot.port, radicale.port, "").unwrap();
+    let mailboxes = dovecot.mailboxes().unwrap();
+    let site = e2e::Site::new(dovecot.port, radicale.port, &mailboxes.config).unwrap();
     let mut before = site.spawn_behind(2, "before.log").unwrap();
     e2e::until("the server to be ready", || before.said().contains("ready")).unwrap();
     site.account(ALICE).unwrap();
@@ -172,6 +179,9 @@ fn a_password_opens_nothing_after_its_end() {
     assert!(!shown["first_used"].is_null());
     for starttls in [false, true] {
         assert_eq!(imap(&postern, starttls, "alice", &secret), Told::Refused);
+    }
+    for door in MAILBOXES {
+        assert_eq!(mailbox(&postern, &mailboxes, door, "alice", &secret), Told::Refused, "{door:?}");
     }
     for port in [postern.dav, postern.drive] {
         assert_eq!(http(&postern, port, "alice", &secret), Told::Refused);
