@@ -114,14 +114,18 @@ fn read_again(config: &Config, file: &Path) -> Vec<PathBuf> {
     let named: Vec<&Path> = tls.chain(store).chain(masters).chain([file]).collect();
     let real = named.iter().filter_map(|path| path.canonicalize().ok());
     let all = named.iter().map(|path| path.to_path_buf()).chain(real);
-    all.map(|path| path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new(".")).to_owned())
-        .collect()
+    all.map(|path| folder_of(&path)).collect()
+}
+
+/// A path relative to the configuration may be a name alone.
+fn folder_of(path: &Path) -> PathBuf {
+    path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new(".")).to_owned()
 }
 
 /// The folders of sockets.
 fn listening_in(config: &Config) -> Vec<PathBuf> {
     let sockets = config.listening().filter_map(|(_, address)| match address {
-        Address::Unix(path) => path.parent().map(Path::to_owned),
+        Address::Unix(path) => Some(folder_of(path)),
         Address::Tcp(_) => None,
     });
     sockets.collect()
