@@ -78,7 +78,7 @@ fn permit(address: &Address) -> String {
 }
 
 impl BindError {
-    fn new(address: &Address, source: io::Error) -> Self {
+    pub(crate) fn new(address: &Address, source: io::Error) -> Self {
         let address = address.clone();
         match source.kind() {
             io::ErrorKind::AddrInUse => Self::InUse { address },
@@ -112,7 +112,10 @@ impl Listener {
     /// Must be called within a runtime.
     pub(crate) fn bind(address: &Address) -> Result<Self, BindError> {
         match address {
-            Address::Tcp(socket) => bind_tcp(*socket).map_err(|e| BindError::new(address, e)),
+            Address::Tcp(socket) => {
+                let listener = listening(*socket).and_then(TcpListener::from_std);
+                listener.map(Self::Tcp).map_err(|e| BindError::new(address, e))
+            }
             Address::Unix(path) => bind_unix(path).map_err(|error| match error.kind() {
                 io::ErrorKind::AlreadyExists => BindError::NotASocket { address: address.clone() },
                 _ => BindError::new(address, error),
@@ -160,7 +163,8 @@ impl Listener {
     }
 }
 
-fn bind_tcp(address: SocketAddr) -> io::Result<Listener> {
+/// Bound, and listening, outside of any runtime.
+pub(crate) fn listening(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     let socket = match tcp_socket(address) {
         // `[::]` means every address; a machine without IPv6 has fewer of them.
         Err(error) if address.ip().is_unspecified() && address.is_ipv6() && no_ipv6(&error) => {
@@ -169,7 +173,7 @@ fn bind_tcp(address: SocketAddr) -> io::Result<Listener> {
         socket => socket?,
     };
     socket.listen(BACKLOG)?;
-    TcpListener::from_std(socket.into()).map(Listener::Tcp)
+    Ok(socket.into())
 }
 
 fn tcp_socket(address: SocketAddr) -> io::Result<Socket> {

@@ -7,7 +7,10 @@ use std::{env, io, net::TcpListener, os::unix::net::UnixListener, path::Path};
 use listenfd::ListenFd;
 use thiserror::Error;
 
-use crate::{Address, listener::Listener};
+use crate::{
+    Address, BindError,
+    listener::{Listener, listening},
+};
 
 /// What was passed on, and not yet taken.
 #[derive(Debug, Default)]
@@ -68,6 +71,21 @@ impl Passed {
                 .map(|(address, kind)| Socket { name, address, kind })
         });
         sockets.collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Listens on a TCP address now, for it to be taken later: while the process may
+    /// still do what it cannot afterwards. What is there already stays.
+    ///
+    /// # Errors
+    /// Names the address that cannot be had, and what to do.
+    pub fn bind_ahead(&mut self, address: &Address) -> Result<(), BindError> {
+        let Address::Tcp(socket) = address else { return Ok(()) };
+        if self.0.iter().any(|passed| passed.address == *address) {
+            return Ok(());
+        }
+        let listener = listening(*socket).map_err(|error| BindError::new(address, error))?;
+        self.0.push(Socket { name: "ahead".into(), address: address.clone(), kind: Kind::Tcp(listener) });
+        Ok(())
     }
 
     /// The listener at this address, if it is among them. Within a runtime.

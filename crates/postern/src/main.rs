@@ -19,6 +19,7 @@ mod endpoints;
 mod init;
 mod key_files;
 mod monitor;
+mod privileges;
 mod serve;
 mod site;
 mod supervisor;
@@ -96,9 +97,10 @@ fn serve(file: PathBuf) -> Result<(), Failure> {
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false)
         .init();
-    let passed = Passed::take_over().map_err(Failure::usage)?;
+    let mut passed = Passed::take_over().map_err(Failure::usage)?;
     let config = Config::read(&file).map_err(Failure::usage)?;
     data::make_folder(&config.data).map_err(Failure::unreachable)?;
+    privileges::drop(&config, &mut passed).map_err(Failure::refused)?;
     confine::confine(&config, &file).tell();
     wait(serve::serve(file, config, passed))?.map_err(|error| match error {
         ServeError::Config(_) | ServeError::Tls(_) | ServeError::Passed(_) => Failure::usage(error),

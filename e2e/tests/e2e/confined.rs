@@ -23,6 +23,40 @@ fn it_starts_no_program_in_any_thread_and_gains_nothing_by_one() {
     assert!(postern.said().contains("confined by Landlock to the site's own files"), "{}", postern.said());
 }
 
+/// Root opens what only root can, and is then nobody in particular.
+#[test]
+fn root_becomes_the_owner_of_the_data_folder() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    // Debian's nobody. Its files have to lie where it can get to them.
+    let nobody = 65_534;
+    let dovecot = Dovecot::start().unwrap();
+    let site = Site::new(dovecot.port, 9, "").unwrap();
+    let port = (900..1000).find(|port| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap();
+    let config = fs::read_to_string(site.config()).unwrap();
+    let config = config.replacen(&format!("127.0.0.1:{}", site.drive), &format!("127.0.0.1:{port}"), 1);
+    fs::write(site.config(), config).unwrap();
+    fs::create_dir(site.path("data")).unwrap();
+    for (path, mode) in [("", 0o755), ("data", 0o700)] {
+        fs::set_permissions(site.path(path), std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+    }
+    std::os::unix::fs::chown(site.path("data"), Some(nobody), Some(nobody)).unwrap();
+    let mut postern = site.serve().unwrap();
+    let status = fs::read_to_string(format!("/proc/{}/status", postern.process().id())).unwrap();
+    let ids = |line: &str| {
+        let found = status.lines().find_map(|found| found.strip_prefix(line)).unwrap();
+        found.split_whitespace().map(|id| id.parse::<u32>().unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!((ids("Uid:"), ids("Gid:")), (vec![nobody; 4], vec![nobody; 4]), "{status}");
+    assert!(status.contains("CapEff:\t0000000000000000"), "{status}");
+    assert!(std::net::TcpStream::connect(("127.0.0.1", port)).is_ok(), "{}", postern.said());
+    // Root's own commands go through the server that runs.
+    postern.account("alice@example.org").unwrap();
+    let (_, secret) = postern.app_password("alice@example.org", "mail", &[]).unwrap();
+    assert!(logs_in(&postern, "alice", &secret));
+}
+
 /// `data/drive` is a link that leads out: its user could follow it.
 #[test]
 fn it_opens_nothing_outside_its_folder() {
