@@ -11,6 +11,7 @@ mod faults;
 mod keys;
 mod mailboxes;
 mod matrix;
+mod mixed_load;
 mod reload;
 mod revocation;
 mod store_trouble;
