@@ -102,18 +102,21 @@ pub struct AppPasswordRequest {
     pub lock: LockMode,
 }
 
-/// The site's rules for making app passwords.
+/// The site's rules for app passwords.
 #[derive(Clone, Copy, Debug)]
 pub struct AppPasswordRules {
     /// How many an account may have that are neither expired nor revoked.
     pub limit: usize,
     /// How long a new one waits for its first use.
     pub first_use_within: Duration,
+    /// How many connections may stand under one at once, and beside them how many
+    /// requests: a calendar must not starve because mail has taken every place.
+    pub sessions: usize,
 }
 
 impl Default for AppPasswordRules {
     fn default() -> Self {
-        Self { limit: 25, first_use_within: Duration::from_secs(3600) }
+        Self { limit: 25, first_use_within: Duration::from_secs(3600), sessions: 64 }
     }
 }
 

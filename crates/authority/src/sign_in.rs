@@ -192,11 +192,13 @@ pub enum Reason {
     Network,
     /// It does not open what this door asks for.
     Scope,
+    /// As many sessions stand under it as may: put off, not turned away.
+    TooManySessions,
 }
 
 impl Reason {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::UnknownLogin,
         Self::ForeignIdentity,
         Self::NoSuchPassword,
@@ -210,6 +212,7 @@ impl Reason {
         Self::Revoked,
         Self::Network,
         Self::Scope,
+        Self::TooManySessions,
     ];
 
     /// The word in the store, in JSON and in metrics.
@@ -228,6 +231,7 @@ impl Reason {
             Self::Revoked => "revoked",
             Self::Network => "network",
             Self::Scope => "scope",
+            Self::TooManySessions => "too-many-sessions",
         }
     }
 

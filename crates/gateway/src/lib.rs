@@ -35,5 +35,8 @@ pub(crate) fn refusal(portal: &str) -> String {
     format!("Use an app password, not your account password: {portal}")
 }
 
+/// The one text where a password has as many sessions as it may.
+pub(crate) const TOO_MANY: &str = "Too many connections with this password, close some or try again later.";
+
 /// The one text for every outage.
 pub(crate) const TRY_LATER: &str = "This service cannot answer right now, try again later.";

@@ -1,14 +1,17 @@
 //! Making app passwords, looking at them, ending them.
 
-use std::sync::Arc;
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    sync::Arc,
+};
 
 use authority::{
-    Account, AccountId, AppPassword, AppPasswordId, AppPasswordRequest, CannotIssue, Event, Letters, Secret, State,
-    Timestamp, app_password,
+    Account, AccountId, AppPassword, AppPasswordId, AppPasswordRequest, CannotIssue, Credential, Event, Letters,
+    Secret, State, Timestamp, app_password,
 };
 
 use crate::{
-    FreshMandate, Issued, Keeper, Listed, Mandate, Refused, SessionId, Store, StoreError, live_session::Around,
+    FreshMandate, Issued, Keeper, Listed, Mandate, Refused, SessionInfo, Store, StoreError, Which, live_session::Around,
 };
 
 /// A new app password with its letters, which exist nowhere else.
@@ -102,16 +105,30 @@ impl Keeper {
         Ok(revoked)
     }
 
-    /// Ends one live session, or all of the account's. The password stays good.
-    pub async fn end_sessions(&self, mandate: &Mandate, which: Option<SessionId>) -> Result<usize, StoreError> {
-        let count = match which {
-            Some(id) => usize::from(self.registry.end(mandate.account, id)),
-            None => self.registry.fence(mandate.account, Around::Account).closed,
-        };
+    /// Ends live sessions of the account; returns how many. Passwords stay good.
+    pub async fn end_sessions(&self, mandate: &Mandate, which: &Which) -> Result<usize, StoreError> {
+        let count = self.registry.end(mandate.account, which);
         if count > 0 {
             self.store.record(&mandate.entry(self.clock.now(), Event::SessionsEnded { count })).await?;
         }
         Ok(count)
+    }
+
+    /// The app passwords that these sessions stand under, each looked up once.
+    pub async fn passwords_of(
+        &self,
+        sessions: &[SessionInfo],
+    ) -> Result<HashMap<AppPasswordId, AppPassword>, StoreError> {
+        let mut found = HashMap::new();
+        for session in sessions {
+            if let Credential::AppPassword(id) = session.credential
+                && let Entry::Vacant(place) = found.entry(id)
+                && let Some(listed) = self.store.app_password(id).await?
+            {
+                place.insert(listed.password);
+            }
+        }
+        Ok(found)
     }
 
     /// What the page of an account shows.

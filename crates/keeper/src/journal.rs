@@ -37,15 +37,19 @@ impl Journal {
         }
     }
 
-    pub(crate) fn refused(&self, refusal: &Refusal, door: &Arc<str>, from: IpAddr, at: Timestamp) {
+    /// True if it is the first of its kind since the journal was written.
+    pub(crate) fn refused(&self, refusal: &Refusal, door: &Arc<str>, from: IpAddr, at: Timestamp) -> bool {
         let mut pages = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (refusal.account, refusal.app_password, door.clone(), refusal.reason);
         let full = pages.refused.len() >= LINES;
         if let Some(line) = pages.refused.get_mut(&key) {
             *line = (at, from, line.2 + 1);
-        } else if !full {
+            return false;
+        }
+        if !full {
             pages.refused.insert(key, (at, from, 1));
         }
+        !full
     }
 
     /// Writes what has been gathered. What cannot be written is gathered again.

@@ -55,7 +55,7 @@ pub use clock::{Clock, SystemClock};
 pub use enrolment::{Proposal, SettingUp};
 pub use hashing::HashCost;
 pub use keys::{CannotUnseal, KeyFolder, Keys, Retiring, ServerKey};
-pub use live_session::{Fenced, Holder, LiveSession, SessionId, SessionInfo};
+pub use live_session::{Fenced, Holder, Lasts, LiveSession, SessionId, SessionInfo, Which};
 pub use owner::{Denied, FreshMandate, Mandate, Owner, Pending};
 pub use policy::Policy;
 pub use rotation::{KeysHeld, Rotated, RotationError, Voided};

@@ -16,7 +16,7 @@
 //! the revocation is acknowledged no byte more is handed to its socket.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, hash_map::Entry},
     io,
     net::IpAddr,
     pin::Pin,
@@ -24,7 +24,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use authority::{AccountId, AppPasswordId, Credential, Grant, Login, Timestamp};
+use authority::{AccountId, AppPasswordId, Credential, Door, Grant, Login, Protocol, Timestamp};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     sync::Notify,
@@ -48,12 +48,62 @@ pub struct SessionInfo {
     pub credential: Credential,
     /// The door's name.
     pub door: Arc<str>,
+    /// How long it lasts.
+    pub lasts: Lasts,
     /// The client's address.
     pub from: IpAddr,
     /// Since when.
     pub since: Timestamp,
     /// When it ends by itself: its password expires then.
     pub until: Option<Timestamp>,
+}
+
+/// How long a session lasts, by its nature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Lasts {
+    /// As long as its connection.
+    Connection,
+    /// As long as the answer to a request: each signs in for itself.
+    Request,
+}
+
+impl Lasts {
+    fn at(door: &Door) -> Self {
+        match door.protocol {
+            Protocol::Http => Self::Request,
+            _ => Self::Connection,
+        }
+    }
+}
+
+/// Which live sessions of an account.
+#[derive(Clone, Debug)]
+pub enum Which {
+    /// All of them.
+    All,
+    /// This one.
+    One(SessionId),
+    /// What one app has at one door, seen from one place.
+    Of {
+        /// What opened them.
+        credential: Credential,
+        /// The door's name.
+        door: Arc<str>,
+        /// The client's address.
+        from: IpAddr,
+    },
+}
+
+impl Which {
+    fn covers(&self, info: &SessionInfo) -> bool {
+        match self {
+            Self::All => true,
+            Self::One(id) => info.id == *id,
+            Self::Of { credential, door, from } => {
+                info.credential == *credential && info.door == *door && info.from == *from
+            }
+        }
+    }
 }
 
 struct Session {
@@ -73,9 +123,11 @@ enum Gate {
 }
 
 impl Session {
-    fn close(&self) {
-        *lock(&self.gate) = Gate::Closed;
+    /// False if it was closed before.
+    fn close(&self) -> bool {
+        let before = std::mem::replace(&mut *lock(&self.gate), Gate::Closed);
         self.ended.notify_waiters();
+        before != Gate::Closed
     }
 }
 
@@ -106,6 +158,31 @@ impl Around {
 struct Sessions {
     fences: Vec<Around>,
     live: BTreeMap<SessionId, Arc<Session>>,
+    /// How many of them there are under each app password. Nothing at zero.
+    places: HashMap<(AppPasswordId, Lasts), usize>,
+}
+
+impl Sessions {
+    /// False if as many are taken as there may be.
+    fn take_place(&mut self, info: &SessionInfo, limit: usize) -> bool {
+        let Credential::AppPassword(id) = info.credential else { return true };
+        let taken = self.places.entry((id, info.lasts)).or_default();
+        if *taken >= limit {
+            return false;
+        }
+        *taken += 1;
+        true
+    }
+
+    fn leave_place(&mut self, info: &SessionInfo) {
+        let Credential::AppPassword(id) = info.credential else { return };
+        if let Entry::Occupied(mut taken) = self.places.entry((id, info.lasts)) {
+            *taken.get_mut() -= 1;
+            if *taken.get() == 0 {
+                taken.remove();
+            }
+        }
+    }
 }
 
 type Shard = Mutex<HashMap<AccountId, Sessions>>;
@@ -119,9 +196,14 @@ struct Inner {
     next: AtomicU64,
 }
 
-/// Somebody is just ending what this session would stand on: try later.
-#[derive(Debug)]
-pub(crate) struct UnderFence;
+/// Why a session is not entered: try later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NotEntered {
+    /// Somebody is just ending what it would stand on.
+    UnderFence,
+    /// Its password has as many as it may.
+    TooMany,
+}
 
 impl Registry {
     pub(crate) fn new() -> Self {
@@ -134,20 +216,23 @@ impl Registry {
         lock(&self.0.shards[usize::from(bytes[0]) % self.0.shards.len()])
     }
 
-    /// Enters a session, so that whatever ends it from now on finds it.
+    /// Enters a session, so that whatever ends it from now on finds it; at most
+    /// `limit` of its kind under one app password.
     pub(crate) fn enter(
         &self,
         grant: &Grant,
-        door: &Arc<str>,
+        door: &Door,
         from: IpAddr,
         since: Timestamp,
-    ) -> Result<LiveSession, UnderFence> {
+        limit: usize,
+    ) -> Result<LiveSession, NotEntered> {
         let info = SessionInfo {
             id: self.0.next.fetch_add(1, Ordering::Relaxed),
             account: grant.account(),
             login: grant.login().clone(),
             credential: grant.credential(),
-            door: door.clone(),
+            door: door.name.clone(),
+            lasts: Lasts::at(door),
             from,
             since,
             until: grant.until(),
@@ -155,7 +240,10 @@ impl Registry {
         let mut shard = self.shard(info.account);
         let sessions = shard.entry(info.account).or_default();
         if sessions.fences.iter().any(|fence| fence.covers(info.credential)) {
-            return Err(UnderFence);
+            return Err(NotEntered::UnderFence);
+        }
+        if !sessions.take_place(&info, limit) {
+            return Err(NotEntered::TooMany);
         }
         let session = Arc::new(Session { info, gate: Mutex::new(Gate::Entered), ended: Notify::new() });
         sessions.live.insert(session.info.id, session.clone());
@@ -168,13 +256,15 @@ impl Registry {
         let sessions = shard.entry(account).or_default();
         sessions.fences.push(around);
         let covered = sessions.live.values().filter(|session| around.covers(session.info.credential));
-        let closed = covered.map(|session| session.close()).count();
+        let closed = covered.filter(|session| session.close()).count();
         Fence { registry: self.clone(), account, around, closed }
     }
 
-    /// Closes one session. False if it is over already.
-    pub(crate) fn end(&self, account: AccountId, id: SessionId) -> bool {
-        self.shard(account).get(&account).and_then(|s| s.live.get(&id)).map(|s| s.close()).is_some()
+    /// Closes some of an account's sessions, and counts those that were not over.
+    pub(crate) fn end(&self, account: AccountId, which: &Which) -> usize {
+        let shard = self.shard(account);
+        let live = shard.get(&account).into_iter().flat_map(|sessions| sessions.live.values());
+        live.filter(|session| which.covers(&session.info)).filter(|session| session.close()).count()
     }
 
     /// Closes the sessions whose time has come.
@@ -184,7 +274,7 @@ impl Registry {
             let sessions = shard.values().flat_map(|sessions| sessions.live.values());
             sessions
                 .filter(|session| session.info.until.is_some_and(|end| now >= end))
-                .for_each(|session| session.close());
+                .for_each(|session| _ = session.close());
         }
     }
 
@@ -202,7 +292,7 @@ impl Registry {
     /// Closes all.
     pub(crate) fn end_all(&self) {
         for shard in &self.0.shards {
-            lock(shard).values().flat_map(|sessions| sessions.live.values()).for_each(|session| session.close());
+            lock(shard).values().flat_map(|sessions| sessions.live.values()).for_each(|session| _ = session.close());
         }
     }
 
@@ -299,6 +389,7 @@ impl Drop for LiveSession {
         let mut shard = self.registry.shard(info.account);
         if let Some(sessions) = shard.get_mut(&info.account) {
             sessions.live.remove(&info.id);
+            sessions.leave_place(info);
             if sessions.fences.is_empty() && sessions.live.is_empty() {
                 shard.remove(&info.account);
             }

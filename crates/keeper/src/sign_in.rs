@@ -3,14 +3,15 @@
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use authority::{
-    Account, Actor, AppPassword, Asking, Door, Effect, Entry, Event, Facts, Grant, Letters, Login, Otherwise, Plan,
-    PrimaryCheck, Reason, Refusal, Secret, Timestamp, Use, Verdict, decide, judge, plan, refuse_identity,
+    Account, Actor, AppPassword, Asking, Credential, Door, Effect, Entry, Event, Facts, Grant, Letters, Login,
+    Otherwise, Plan, PrimaryCheck, Reason, Refusal, Secret, Timestamp, Use, Verdict, decide, judge, plan,
+    refuse_identity,
 };
 use tokio::time::Instant;
 
 use crate::{
     Digest, Keeper, Keys, LiveSession, StoreError, Tenure, cache::Known, guesses::Held, hashing::Busy,
-    sync::sleep_until,
+    live_session::NotEntered, sync::sleep_until,
 };
 
 /// What a door asks.
@@ -36,6 +37,9 @@ pub enum SignIn {
     Admitted(Grant, LiveSession),
     /// Stay out. By now the common deadline has passed.
     Refused(TurnedAway),
+    /// The password is good, and as many sessions stand under it as may: "try
+    /// later", never "wrong password".
+    TooMany,
     /// Nobody can say: "try later", never "wrong password".
     Unavailable,
 }
@@ -71,6 +75,8 @@ enum NoVerdict {
     Store(StoreError),
     /// Hashing is at its limit, or a revocation is just under way.
     Busy,
+    /// There is no place for another session.
+    TooMany(Refusal),
 }
 
 impl From<StoreError> for NoVerdict {
@@ -95,7 +101,7 @@ impl Keeper {
         match outcome {
             Ok(Ok((grant, session))) => SignIn::Admitted(grant, session),
             Ok(Err(refusal)) => {
-                self.journal.refused(&refusal, &attempt.door.name, attempt.from, self.clock.now());
+                let _ = self.journal.refused(&refusal, &attempt.door.name, attempt.from, self.clock.now());
                 tracing::debug!(door = %attempt.door.name, reason = refusal.reason.name(), "refused");
                 sleep_until(asked + DEADLINE + self.jitter()).await;
                 SignIn::Refused(match refusal.reason {
@@ -108,6 +114,17 @@ impl Keeper {
                 SignIn::Unavailable
             }
             Err(NoVerdict::Busy) => SignIn::Unavailable,
+            Err(NoVerdict::TooMany(refusal)) => {
+                let door = &attempt.door.name;
+                let is_news = self.journal.refused(&refusal, door, attempt.from, self.clock.now());
+                if let (true, Some(app_password)) = (is_news, refusal.app_password) {
+                    tracing::warn!(%door, %app_password, from = %attempt.from,
+                        "put off: as many sessions as one app password may have; see `postern session list`");
+                }
+                // An app that comes back at once, and again, is kept from running hot.
+                sleep_until(asked + DEADLINE).await;
+                SignIn::TooMany
+            }
         }
     }
 
@@ -145,8 +162,11 @@ impl Keeper {
         // Entered first, then read for the last time: see `live_session`.
         let session = self
             .registry
-            .enter(&grant, &attempt.door.name, attempt.from, asking.now)
-            .map_err(|_under_fence| NoVerdict::Busy)?;
+            .enter(&grant, attempt.door, attempt.from, asking.now, self.site.rules.sessions)
+            .map_err(|why| match why {
+                NotEntered::UnderFence => NoVerdict::Busy,
+                NotEntered::TooMany => NoVerdict::TooMany(too_many(&grant)),
+            })?;
         let (grant, effect) = match self.judge(grant, effect, &login, digest).await? {
             Verdict::Admit(grant, effect) => (grant, effect),
             Verdict::Refuse(refusal) => return Ok(Err(refusal)),
@@ -317,4 +337,12 @@ impl Keeper {
         };
         account.is_some_and(|account| account.login == other || account.aliases.contains(&other))
     }
+}
+
+fn too_many(grant: &Grant) -> Refusal {
+    let app_password = match grant.credential() {
+        Credential::AppPassword(id) => Some(id),
+        Credential::Primary => None,
+    };
+    Refusal { reason: Reason::TooManySessions, account: Some(grant.account()), app_password }
 }

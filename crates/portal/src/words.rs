@@ -80,6 +80,9 @@ pub(crate) fn reason(reason: Reason) -> &'static str {
             "The app is in a network that this password is not meant for. Go back to one that it is, or generate another password."
         }
         Reason::Scope => "This password does not open this. Generate one that does.",
+        Reason::TooManySessions => {
+            "As many connections stand under this password as one may have. Leave this app alone for a minute; if it goes on, see where you are signed in, and end what you do not know."
+        }
     }
 }
 

@@ -106,6 +106,7 @@ async fn open_with(config: &Config, backup: Option<&Path>, if_lost: IfLost) -> R
         rules: AppPasswordRules {
             limit: config.app_passwords.limit,
             first_use_within: config.app_passwords.first_use_within.0,
+            sessions: config.app_passwords.sessions,
         },
         hash_cost: HashCost::default(),
     };

@@ -211,7 +211,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Verb::AppPassword(AppPassword::Revoke { id }) => (Command::AppPasswordRevoke { id: id.to_string() }, &[]),
         Verb::AppPassword(AppPassword::RevokeAll { login }) => (Command::AppPasswordRevokeAll { login }, &[]),
         Verb::Session(Session::List { login }) => {
-            (Command::SessionList { login }, &["id", "login", "door", "from", "since", "app_password"])
+            (Command::SessionList { login }, &["id", "login", "label", "app", "door", "from", "since"])
         }
         Verb::Session(Session::End { login, id }) => (Command::SessionEnd { login, id }, &[]),
         Verb::Cutoff(Cutoff::Status) => (Command::CutoffStatus, &[]),

@@ -89,6 +89,13 @@ pub trait ServerSide: Send {
     #[must_use]
     fn unavailable(&mut self, text: &str) -> Vec<u8>;
 
+    /// The same because the password has as many sessions as it may, where the
+    /// protocol has words of its own for that.
+    #[must_use]
+    fn too_many(&mut self, text: &str) -> Vec<u8> {
+        self.unavailable(text)
+    }
+
     /// Ends the connection: shut-down, time-out.
     #[must_use]
     fn bye(&mut self, text: &str) -> Vec<u8>;

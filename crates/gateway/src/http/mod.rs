@@ -162,6 +162,7 @@ impl HttpDoor {
                 let text = format!("This app password does not open this. Make one that does: {}", self.portal);
                 Err(saying(StatusCode::FORBIDDEN, &text))
             }
+            SignIn::TooMany => Err(later(crate::TOO_MANY)),
             SignIn::Unavailable => Err(try_later()),
         }
     }
@@ -215,7 +216,11 @@ fn saying(status: StatusCode, text: &str) -> Response<Body> {
 
 /// An outage is never "wrong password": 503 makes apps wait.
 fn try_later() -> Response<Body> {
-    let mut answer = saying(StatusCode::SERVICE_UNAVAILABLE, crate::TRY_LATER);
+    later(crate::TRY_LATER)
+}
+
+fn later(text: &str) -> Response<Body> {
+    let mut answer = saying(StatusCode::SERVICE_UNAVAILABLE, text);
     answer.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
     answer
 }

@@ -146,6 +146,7 @@ impl<P: Speaks> MailDoor<P> {
                             }
                         }
                         SignIn::Refused(_) => say(&mut client, &server.refuse(&self.refusal)).await?,
+                        SignIn::TooMany => say(&mut client, &server.too_many(crate::TOO_MANY)).await?,
                         SignIn::Unavailable => say(&mut client, &server.unavailable(crate::TRY_LATER)).await?,
                     },
                     Event::Close => {

@@ -14,4 +14,5 @@ mod imap;
 mod imap_behind;
 mod imap_client;
 mod mailboxes;
+mod places;
 mod world;

@@ -7,7 +7,7 @@ use super::scene::{
     Orders::{All, AllIfFull, Interrupted},
     Scene, explore,
 };
-use crate::SignIn;
+use crate::{SignIn, Which};
 
 /// Every way of losing the right to come in.
 const WAYS: [&str; 5] = ["revoke", "revoke-all", "suspend", "reset", "remove"];
@@ -76,7 +76,7 @@ fn a_use_against_two_ends_at_once() {
             scene.keeper.set_standing(&scene.account, &scene.mandate, Standing::Suspended).await.unwrap();
             scene.acknowledge();
         });
-        scene.keeper.end_sessions(&scene.mandate, None).await.unwrap();
+        scene.keeper.end_sessions(&scene.mandate, &Which::All).await.unwrap();
         suspending.join().unwrap();
         scene.look_back(app.join().unwrap()).await;
         let (account, mandate) = scene.keeper.administer(0, &scene.account.login).await.unwrap();
@@ -101,7 +101,7 @@ fn a_session_that_stands_already() {
         scene.acknowledge();
         if closed != Some(1) {
             scene.report.wrong("a session was not closed");
-            scene.keeper.end_sessions(&scene.mandate, None).await.unwrap();
+            scene.keeper.end_sessions(&scene.mandate, &Which::All).await.unwrap();
         }
         scene.look_back([app.join().unwrap()]).await;
     });

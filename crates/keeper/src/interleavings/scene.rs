@@ -186,7 +186,7 @@ impl Scene {
                 self.answered("refused");
                 None
             }
-            SignIn::Unavailable => {
+            SignIn::Unavailable | SignIn::TooMany => {
                 self.answered("unavailable");
                 None
             }
@@ -220,7 +220,9 @@ impl Scene {
         match self.sign_in().await {
             SignIn::Refused(_) => {}
             SignIn::Admitted(..) => self.report.wrong("a sign-in is admitted after the acknowledgement"),
-            SignIn::Unavailable => self.report.wrong("a sign-in is put off after the acknowledgement"),
+            SignIn::Unavailable | SignIn::TooMany => {
+                self.report.wrong("a sign-in is put off after the acknowledgement")
+            }
         }
     }
 

@@ -157,11 +157,13 @@ pub(crate) struct AppPasswords {
     pub(crate) lock: LockMode,
     #[serde(deserialize_with = "duration")]
     pub(crate) first_use_within: Lasting,
+    #[serde(deserialize_with = "values::sessions")]
+    pub(crate) sessions: usize,
 }
 
 impl Default for AppPasswords {
     fn default() -> Self {
-        Self { limit: 25, lock: LockMode::Lock, first_use_within: Lasting(Duration::from_secs(3600)) }
+        Self { limit: 25, lock: LockMode::Lock, first_use_within: Lasting(Duration::from_secs(3600)), sessions: 64 }
     }
 }
 

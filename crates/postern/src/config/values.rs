@@ -243,6 +243,12 @@ pub(super) fn connections<'de, D: Deserializer<'de>>(d: D) -> Result<usize, D::E
     usize::try_from(count).ok().filter(|count| (1..=1_000_000).contains(count)).ok_or_else(|| D::Error::custom(FORM))
 }
 
+pub(super) fn sessions<'de, D: Deserializer<'de>>(d: D) -> Result<usize, D::Error> {
+    const FORM: &str = "expected a whole number of sessions from 1 to 1000000";
+    let most = i64::deserialize(d).map_err(|_| D::Error::custom(FORM))?;
+    usize::try_from(most).ok().filter(|most| (1..=1_000_000).contains(most)).ok_or_else(|| D::Error::custom(FORM))
+}
+
 pub(super) fn not_served<'de, D: Deserializer<'de>>(_: D) -> Result<Option<()>, D::Error> {
     Err(D::Error::custom("[notices] is not served by this version: take the section out"))
 }

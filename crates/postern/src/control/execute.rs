@@ -1,14 +1,14 @@
 //! Executes a command on a keeper.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use authority::{
-    Account, AppName, AppPasswordId, AppPasswordRequest, ChosenBy, Credential, Cutoff, Entry, Label, LockMode, Login,
-    Networks, Scope, Scopes, SealedEntry, Secret, Standing, State, Timestamp,
+    Account, AccountId, AppName, AppPassword, AppPasswordId, AppPasswordRequest, ChosenBy, Credential, Cutoff, Entry,
+    Label, LockMode, Login, Networks, Scope, Scopes, SealedEntry, Secret, Standing, State, Timestamp,
 };
 use keeper::{
     AddAccount, AdminError, AuditVerdict, FreshMandate, IssueError, Keeper, Listed, RotationError, SessionInfo,
-    StoreError,
+    StoreError, Which,
 };
 use serde_json::{Value, json};
 
@@ -127,7 +127,7 @@ async fn run(keeper: &Keeper, config: &Config, Uid(uid): Uid, command: Command) 
                 answer["app_passwords"] =
                     overview.passwords.iter().map(|(listed, state)| password_row(listed, *state, &account)).collect();
             }
-            answer["sessions"] = keeper.sessions(Some(account.id)).iter().map(session_row).collect();
+            answer["sessions"] = session_rows(keeper, Some(account.id)).await?;
             answer
         }
         Command::AccountSuspend { login } => set_standing(keeper, account(&login).await?, Standing::Suspended).await?,
@@ -198,11 +198,11 @@ async fn run(keeper: &Keeper, config: &Config, Uid(uid): Uid, command: Command) 
                 Some(login) => Some(account(&login).await?.0.id),
                 None => None,
             };
-            keeper.sessions(only).iter().map(session_row).collect()
+            session_rows(keeper, only).await?
         }
         Command::SessionEnd { login, id } => {
             let (account, mandate) = account(&login).await?;
-            match (keeper.end_sessions(&mandate, id).await?, id) {
+            match (keeper.end_sessions(&mandate, &id.map_or(Which::All, Which::One)).await?, id) {
                 (0, Some(id)) => {
                     return Err(No::Refused(format!("no session {id} of {login}: see `postern session list`")));
                 }
@@ -367,10 +367,22 @@ fn audit_row(line: &SealedEntry) -> Value {
     })
 }
 
-fn session_row(session: &SessionInfo) -> Value {
+async fn session_rows(keeper: &Keeper, only: Option<AccountId>) -> Result<Value, No> {
+    let sessions = keeper.sessions(only);
+    let passwords = keeper.passwords_of(&sessions).await?;
+    Ok(sessions.iter().map(|session| session_row(session, &passwords)).collect())
+}
+
+fn session_row(session: &SessionInfo, passwords: &HashMap<AppPasswordId, AppPassword>) -> Value {
+    let password = match session.credential {
+        Credential::AppPassword(id) => passwords.get(&id),
+        Credential::Primary => None,
+    };
     json!({
         "id": session.id,
         "login": session.login.as_str(),
+        "label": password.map(|password| password.label.as_str()),
+        "app": password.map(|password| password.app.as_str()),
         "door": &*session.door,
         "from": session.from,
         "since": date(session.since),

@@ -182,6 +182,10 @@ impl ServerSide for Server {
         self.bye(&format!("[UNAVAILABLE] {text}"))
     }
 
+    fn too_many(&mut self, text: &str) -> Vec<u8> {
+        self.bye(&format!("[LIMIT] {text}"))
+    }
+
     fn bye(&mut self, text: &str) -> Vec<u8> {
         if matches!(self.state, State::Closed) {
             return Vec::new();

@@ -202,10 +202,12 @@ impl<Open: AsyncFn() -> Box<dyn Store>> World<Open> {
                 Ok(revoked) => Answer::Revoked(revoked.len()),
                 Err(error) => unforeseen(error),
             },
-            Act::EndSessions(who) => match self.keeper().end_sessions(&*self.mandate(who).await, None).await {
-                Ok(ended) => Answer::Ended(Some(ended)),
-                Err(error) => unforeseen(error),
-            },
+            Act::EndSessions(who) => {
+                match self.keeper().end_sessions(&*self.mandate(who).await, &keeper::Which::All).await {
+                    Ok(ended) => Answer::Ended(Some(ended)),
+                    Err(error) => unforeseen(error),
+                }
+            }
             Act::Suspend(who) => self.set_standing(who, Standing::Suspended).await,
             Act::Resume(who) => self.set_standing(who, Standing::Active).await,
             Act::Reset(who) => {
