@@ -138,6 +138,17 @@ impl Owner {
         &self.login
     }
 
+    /// From where both factors were shown.
+    pub fn address(&self) -> IpAddr {
+        self.from
+    }
+
+    /// True if the other is signed in to the same account, and it has not changed
+    /// between the two: both are good, or neither.
+    pub fn is_beside(&self, other: &Self) -> bool {
+        (self.account, self.epoch) == (other.account, other.epoch)
+    }
+
     /// What this owner may do at any time.
     pub fn mandate(&self) -> Mandate {
         Mandate { account: self.account, actor: Actor::Owner { from: self.from } }

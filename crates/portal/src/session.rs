@@ -5,6 +5,7 @@
 
 use std::{
     collections::{HashMap, VecDeque},
+    net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -56,9 +57,24 @@ struct Session {
 }
 
 impl Session {
+    /// True if this owner is signed in here.
+    fn is_of(&self, owner: &Owner) -> bool {
+        matches!(&self.level, Level::Owner(there) if there.is_beside(owner))
+    }
+
     fn is_over(&self, now: Timestamp) -> bool {
         now.since(self.seen) > IDLE || now.since(self.since) > LONGEST
     }
+}
+
+/// A browser, as its owner is shown it from another.
+pub(crate) struct BrowserSeen {
+    /// Names it on the page. It is part of a hash of the cookie, and leads nowhere.
+    pub(crate) handle: String,
+    pub(crate) from: IpAddr,
+    pub(crate) since: Timestamp,
+    pub(crate) seen: Timestamp,
+    pub(crate) is_this: bool,
 }
 
 /// What to do with a form that may be sent once.
@@ -195,6 +211,31 @@ impl Sessions {
         }
     }
 
+    /// The browsers where this owner is signed in, the newest first.
+    pub(crate) fn browsers_of(&self, owner: &Owner, seen: &Seen, now: Timestamp) -> Vec<BrowserSeen> {
+        let browsers = self.browsers();
+        let own = browsers.iter().filter(|(_, session)| session.is_of(owner) && !session.is_over(now));
+        let mut list: Vec<_> = own
+            .filter_map(|(key, session)| {
+                let Level::Owner(there) = &session.level else { return None };
+                let (from, since, seen_at) = (there.address(), session.since, session.seen);
+                Some(BrowserSeen { handle: handle(key), from, since, seen: seen_at, is_this: *key == seen.key })
+            })
+            .collect();
+        list.sort_by_key(|browser| (!browser.is_this, std::cmp::Reverse(browser.since)));
+        list
+    }
+
+    /// Signs this owner out at one other browser, or at all others; returns at how many.
+    pub(crate) fn end_others(&self, owner: &Owner, seen: &Seen, which: Option<&str>) -> usize {
+        let mut browsers = self.browsers();
+        let before = browsers.len();
+        browsers.retain(|key, session| {
+            *key == seen.key || !session.is_of(owner) || which.is_some_and(|which| handle(key) != which)
+        });
+        before - browsers.len()
+    }
+
     /// Over. Returns the cookie that takes the cookie away.
     pub(crate) fn end(&self, seen: &Seen) -> HeaderValue {
         self.browsers().remove(&seen.key);
@@ -223,6 +264,10 @@ fn make_room(browsers: &mut HashMap<Key, Session>, now: Timestamp) {
     for (_, key) in ranks.iter().take((browsers.len() + BROWSERS / 10).saturating_sub(BROWSERS)) {
         browsers.remove(key);
     }
+}
+
+fn handle(key: &Key) -> String {
+    BASE64URL_NOPAD.encode(&key[..12])
 }
 
 fn cookie(headers: &HeaderMap) -> Option<&str> {

@@ -64,6 +64,12 @@ async fn every_page(look: Look) {
     browser.client.refresh().await.unwrap();
     look_at(&browser, look, "password").await;
 
+    let open = world.open_imap(&laptop);
+    browser.go("/security/sessions").await;
+    browser.page("Signed in now").await;
+    look_at(&browser, look, "signed-in-now").await;
+    drop(open);
+
     for (app, label, opens) in [("Nextcloud", "Kitchen tablet", "files"), ("K-9 Mail", "Old phone", "mail")] {
         browser.go("/security/app-passwords/new").await;
         browser.generate(app, label, &[opens]).await;

@@ -26,6 +26,17 @@ async fn the_whole_job_without_scripts() {
     browser.door("Mail (IMAP)", "connected").await;
     assert!(!browser.client.source().await.unwrap().contains(&secret));
 
+    // Ended, it may come back; revoked, it may not.
+    let mut ended = world.open_imap(&secret);
+    browser.go("/security/sessions").await;
+    browser.press("End Laptop at Mail (IMAP)").await;
+    assert_eq!(ended.rest(), ["* BYE This session was ended."]);
+    browser.client.wait().for_element(Locator::Css("[role=status]")).await.unwrap();
+    let page = browser.page("Signed in now").await;
+    assert!(page.contains("That is over. 1 open connection was cut off."), "{page}");
+    browser.press("Laptop").await;
+    browser.page("Laptop").await;
+
     let mut open = world.open_imap(&secret);
     browser.press("Revoke").await;
     browser.page("Revoke \u{201c}Laptop\u{201d}?").await;

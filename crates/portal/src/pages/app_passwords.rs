@@ -84,7 +84,7 @@ pub(super) fn is_alive(state: State) -> bool {
 
 impl Shared {
     /// What people call a door; its name, if it has gone since.
-    fn door_title<'a>(&'a self, name: &'a str) -> &'a str {
+    pub(super) fn door_title<'a>(&'a self, name: &'a str) -> &'a str {
         let known = self.settings.doors.iter().find(|help| &*help.door.name == name);
         known.map_or(name, |help| help.title.as_str())
     }

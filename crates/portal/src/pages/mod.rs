@@ -7,6 +7,7 @@ mod factors;
 mod generate;
 mod second_factor;
 mod security;
+mod sessions;
 mod set_up;
 mod sign_in;
 mod static_files;
@@ -51,6 +52,10 @@ pub(crate) fn routes(shared: Arc<Shared>) -> Router {
         .route("/security/second-factor", get(second_factor::form).post(second_factor::begin))
         .route("/security/second-factor/new", get(second_factor::new_form).post(second_factor::replace))
         .route("/security/recovery-codes", get(factors::recovery_form).post(factors::renew))
+        .route("/security/sessions", get(sessions::list))
+        .route("/security/sessions/end-app", post(sessions::end_app))
+        .route("/security/sessions/end-browser", post(sessions::end_browser))
+        .route("/security/sessions/end-others", post(sessions::end_others))
         .route("/security/app-passwords", get(app_passwords::list))
         .route("/security/app-passwords/new", get(generate::form).post(generate::generate))
         .route(

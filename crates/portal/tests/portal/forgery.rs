@@ -60,6 +60,9 @@ async fn every_form_needs_its_token() {
         ("label", "x"),
         ("mail", "on"),
         ("once", "x"),
+        ("door", "imap"),
+        ("from", "198.51.100.20"),
+        ("browser", "x"),
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
     .into();
@@ -69,6 +72,9 @@ async fn every_form_needs_its_token() {
         "/security/password",
         "/security/recovery-codes",
         "/security/app-passwords/revoke-all",
+        "/security/sessions/end-app",
+        "/security/sessions/end-browser",
+        "/security/sessions/end-others",
         &format!("{one}/revoke"),
     ] {
         let page = alice.post(action, &fields, &[("sec-fetch-site", "same-origin")]).await;

@@ -9,6 +9,7 @@ mod factors;
 mod forgery;
 mod sessions;
 mod sign_in;
+mod signed_in_now;
 mod waiting;
 mod walk;
 mod world;

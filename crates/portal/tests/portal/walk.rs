@@ -45,6 +45,7 @@ async fn every_get_is_inert() {
         "/security",
         "/security/password",
         "/security/recovery-codes",
+        "/security/sessions",
         "/security/app-passwords",
         "/security/app-passwords/new",
         "/security/app-passwords/revoke-all",
