@@ -34,11 +34,12 @@ async fn the_whole_job_without_scripts() {
     browser.client.wait().for_element(Locator::Css("[role=status]")).await.unwrap();
     let page = browser.page("Signed in now").await;
     assert!(page.contains("That is over. 1 open connection was cut off."), "{page}");
-    browser.press("Laptop").await;
-    browser.page("Laptop").await;
+    assert!(page.contains("No app is signed in."), "{page}");
+    browser.press("revoke the password").await;
+    browser.page("App-specific passwords").await;
 
     let mut open = world.open_imap(&secret);
-    browser.press("Revoke").await;
+    browser.press("Revoke Laptop").await;
     browser.page("Revoke \u{201c}Laptop\u{201d}?").await;
     browser.press("Revoke").await;
     browser.page("App-specific passwords").await;
