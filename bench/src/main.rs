@@ -9,6 +9,7 @@ mod cold;
 mod decision;
 mod disk;
 mod durable;
+mod fence;
 mod filled_store;
 mod imap;
 mod machine;

@@ -10,6 +10,7 @@ use crate::series::Series;
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Unit {
     Micros,
+    Millis,
     PerSecond,
     PerCoreSecond,
     MegabytesPerCoreSecond,
@@ -30,6 +31,7 @@ impl Unit {
         };
         match self {
             Self::Micros => format!("{value:.digits$} us"),
+            Self::Millis => format!("{value:.digits$} ms"),
             Self::PerSecond => format!("{value:.0} /s"),
             Self::PerCoreSecond => format!("{value:.0} /core-s"),
             Self::MegabytesPerCoreSecond => format!("{value:.0} MB/core-s"),

@@ -51,7 +51,8 @@ pub(crate) async fn open_over(store: Box<dyn Store>) -> Outcome<Keeper> {
         domain: Domain::parse("example.org")?,
         issuer: "Example".into(),
         cutoff: Cutoff::Enforced,
-        rules: AppPasswordRules::default(),
+        // Ten thousand sessions under one, where revoking is measured.
+        rules: AppPasswordRules { sessions: usize::MAX, ..AppPasswordRules::default() },
         hash_cost: HashCost::default(),
     };
     let keys = Keys::new(ServerKey::new(SERVER_KEY), audit_key());

@@ -25,6 +25,8 @@ pub(crate) enum Part {
     ImapFetch,
     /// Memory per idle IMAP session, beside its peers
     ImapIdle,
+    /// Revoking with 10,000 live sessions: the fence, and the sockets
+    Revoke,
     /// Radicale behind the gateway, beside Radicale alone
     Radicale,
 }
@@ -33,7 +35,7 @@ impl Part {
     /// The Debian packages that it is measured beside.
     fn peers(self) -> &'static [&'static str] {
         match self {
-            Self::Decision | Self::Durable => &[],
+            Self::Decision | Self::Durable | Self::Revoke => &[],
             Self::Disk => &["postgresql"],
             Self::ImapLogins | Self::ImapFetch | Self::ImapIdle => {
                 &["dovecot-imapd", "haproxy", "libnginx-mod-mail", "nginx-light"]

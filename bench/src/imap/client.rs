@@ -81,6 +81,15 @@ impl Client {
         Ok(swallowed)
     }
 
+    /// What comes until the other side closes.
+    pub(super) async fn rest(mut self) -> Vec<u8> {
+        let mut octets = [0; 512];
+        while let Ok(n @ 1..) = self.stream.read(&mut octets).await {
+            self.heard.extend_from_slice(&octets[..n]);
+        }
+        self.heard
+    }
+
     /// Says goodbye and waits for the other side to close.
     pub(super) async fn leave(mut self) -> Outcome<()> {
         self.say("z LOGOUT\r\n").await?;

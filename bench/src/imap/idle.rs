@@ -28,12 +28,8 @@ pub(crate) fn measure(extent: &Extent) -> Outcome<Vec<Line>> {
 }
 
 async fn in_turns(yard: &Yard, extent: &Extent) -> Outcome<Vec<Line>> {
-    // Each takes two descriptors of the server, and nginx asks itself about each.
-    let possible = (descriptors().saturating_sub(1_000) / 2).min(SESSIONS);
-    let sessions = if extent.quick { possible.min(2_000) } else { possible };
-    if possible < SESSIONS {
-        tell(&format!("imap-idle: {sessions} sessions, as many as descriptors may be open here"));
-    }
+    let sessions = possible("imap-idle");
+    let sessions = if extent.quick { sessions.min(2_000) } else { sessions };
     let (tls, people) = (tls::connector()?, Arc::new(yard.people.clone()));
     let mut measured: Vec<_> = Who::ALL.into_iter().map(|who| (who, Series::default())).collect();
     for round in 1..=extent.rounds(3) {
@@ -57,6 +53,16 @@ async fn in_turns(yard: &Yard, extent: &Extent) -> Outcome<Vec<Line>> {
     Ok(lines.collect())
 }
 
+/// As many sessions as there may be here.
+pub(super) fn possible(part: &str) -> u64 {
+    // Each takes two descriptors of the server, and nginx asks itself about each.
+    let possible = (descriptors().saturating_sub(1_000) / 2).min(SESSIONS);
+    if possible < SESSIONS {
+        tell(&format!("{part}: {possible} sessions, as many as descriptors may be open here"));
+    }
+    possible
+}
+
 /// KiB for each.
 async fn each_takes(
     peer: &Peer,
@@ -75,7 +81,8 @@ async fn each_takes(
     Ok((after as f64 - before as f64) / sessions as f64)
 }
 
-async fn open(
+/// As many sessions as asked for, in IDLE; people take turns.
+pub(super) async fn open(
     peer: &Peer,
     tls: &TlsConnector,
     people: &Arc<Vec<(String, String)>>,

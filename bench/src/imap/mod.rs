@@ -8,6 +8,7 @@ pub(crate) mod idle;
 pub(crate) mod logins;
 mod peers;
 pub(crate) mod pump;
+pub(crate) mod revoke;
 pub(crate) mod stub;
 mod yard;
 

@@ -42,7 +42,8 @@ impl Yard {
         let stub = Server::start(&mut stub, Core::Load, upstream, &folder.path().join("stub.log"))?;
 
         tell(&format!("imap: {PEOPLE} accounts"));
-        let site = Site::new(upstream, e2e::free_port()?, "")?;
+        // Some parts have all sessions under a few passwords.
+        let site = Site::new(upstream, e2e::free_port()?, "[app_passwords]\nsessions = 1000000\n")?;
         let mut people = vec![];
         for number in 0..PEOPLE {
             let login = format!("user{number}@example.org");
