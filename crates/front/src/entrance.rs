@@ -11,9 +11,10 @@ use tracing::{debug, error, info, warn};
 
 use crate::{
     Address, BindError, Passed, Service, Shutdown,
-    admission::{Rules, admit},
+    admission::{Closed, Rules, admit},
     limits::{Crowd, Evicted, Place},
     listener::{Accepted, Listener},
+    traffic::{Traffic, count},
 };
 
 /// What meets whoever comes in. It may change while the listener stays.
@@ -28,6 +29,7 @@ pub(crate) struct Entrance {
     address: Address,
     listener: Listener,
     crowd: Arc<Crowd>,
+    traffic: Arc<Traffic>,
     answering: watch::Receiver<Answering>,
 }
 
@@ -45,12 +47,22 @@ impl Entrance {
             Ok(address) => address,
             Err(source) => return Err(BindError::Other { address: address.clone(), source }),
         };
-        Ok(Self { address, listener, crowd: Arc::default(), answering })
+        Ok(Self { address, listener, crowd: Arc::default(), traffic: Arc::default(), answering })
     }
 
     /// Port 0 has become a port.
     pub(crate) fn address(&self) -> &Address {
         &self.address
+    }
+
+    /// Who is inside.
+    pub(crate) fn crowd(&self) -> Arc<Crowd> {
+        self.crowd.clone()
+    }
+
+    /// Who came.
+    pub(crate) fn traffic(&self) -> Arc<Traffic> {
+        self.traffic.clone()
     }
 
     /// Lets people in until shutdown, or until the address is given up; returns when
@@ -81,13 +93,19 @@ impl Entrance {
             match accepted {
                 Ok(accepted) => match self.crowd.enter(&rules.limits) {
                     Ok((place, evicted)) => {
-                        connections.spawn(connection(rules, service, accepted, place, evicted, shutdown.clone()));
+                        count(&self.traffic.accepted);
+                        let met = (rules, service, self.traffic.clone());
+                        connections.spawn(connection(met, accepted, place, evicted, shutdown.clone()));
                     }
-                    Err(_) if warnings.due() => warn!(
-                        endpoint = %rules.name,
-                        "as many connections as allowed: closing new ones; raise the limit if they are wanted"
-                    ),
-                    Err(_) => {}
+                    Err(_) => {
+                        count(&self.traffic.full);
+                        if warnings.due() {
+                            warn!(
+                                endpoint = %rules.name,
+                                "as many connections as allowed: closing new ones; raise the limit if they are wanted"
+                            );
+                        }
+                    }
                 },
                 Err(error) => rest_after(&error, &rules.name, &mut warnings).await,
             }
@@ -116,8 +134,7 @@ impl Entrance {
 /// One connection's life, in a task of its own. Only the service's future
 /// stays in it: the way there is boxed, and freed.
 async fn connection(
-    rules: Arc<Rules>,
-    service: Arc<dyn Service>,
+    (rules, service, traffic): (Arc<Rules>, Arc<dyn Service>, Arc<Traffic>),
     accepted: Accepted,
     mut place: Place,
     evicted: Evicted,
@@ -129,6 +146,10 @@ async fn connection(
             arrived = admit(accepted, &rules, &mut place, shutdown.clone()) => match arrived {
                 Ok(connection) => Some(connection),
                 Err(reason) => {
+                    count(match reason {
+                        Closed::Crowded => &traffic.crowded,
+                        _ => &traffic.failed,
+                    });
                     debug!(endpoint = %rules.name, peer = %peer.address, %reason, "closed");
                     None
                 }
@@ -144,7 +165,7 @@ async fn connection(
     };
     tokio::select! {
         () = life => {}
-        () = evicted.wait() => {}
+        () = evicted.wait() => count(&traffic.evicted),
     }
     drop(place);
 }

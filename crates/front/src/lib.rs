@@ -30,6 +30,7 @@ mod shutdown;
 mod stream;
 mod tls;
 mod tls_stream;
+mod traffic;
 
 pub use address::{Address, AddressError};
 pub use certificate::{CertificateFacts, TlsError, describe};
@@ -41,3 +42,4 @@ pub use service::{Connection, Peer, Service};
 pub use shutdown::{Shutdown, ShutdownHandle};
 pub use stream::Stream;
 pub use tls::Tls;
+pub use traffic::{Counts, Listening};

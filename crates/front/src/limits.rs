@@ -123,6 +123,11 @@ impl Crowd {
         Ok((Place { crowd: Arc::clone(self), counted: None, number }, Evicted(evicted)))
     }
 
+    /// How many are inside.
+    pub(crate) fn total(&self) -> usize {
+        self.count().total
+    }
+
     fn count(&self) -> MutexGuard<'_, Count> {
         // Numbers are never left half changed.
         self.count.lock().unwrap_or_else(PoisonError::into_inner)

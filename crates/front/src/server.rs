@@ -10,6 +10,8 @@ use crate::{
     Address, BindError, Limits, Passed, Service, Shutdown, Tls,
     admission::Rules,
     entrance::{Answering, Entrance, log_panic},
+    limits::Crowd,
+    traffic::{Listening, Traffic},
 };
 
 /// A place where connections come in.
@@ -57,6 +59,19 @@ struct Place {
     bound: Address,
     /// Dropped, nobody is let in any more.
     answering: watch::Sender<Answering>,
+    crowd: Arc<Crowd>,
+    traffic: Arc<Traffic>,
+}
+
+impl Place {
+    fn listening(&self) -> Listening {
+        Listening {
+            name: self.answering.borrow().rules.name.clone(),
+            address: self.bound.clone(),
+            crowd: self.crowd.clone(),
+            traffic: self.traffic.clone(),
+        }
+    }
 }
 
 type Answered = (Endpoint, Arc<dyn Service>);
@@ -160,6 +175,12 @@ impl Serving {
         Ok(())
     }
 
+    /// What comes in at each address.
+    #[must_use]
+    pub fn listening(&self) -> Vec<Listening> {
+        self.places.iter().map(Place::listening).collect()
+    }
+
     /// Returns when every connection has ended after shutdown was requested, or
     /// the grace period has.
     pub async fn ended(mut self) {
@@ -179,8 +200,8 @@ fn bind((endpoint, service): Answered, passed: &mut Passed) -> Result<(Entrance,
     let asked = endpoint.address.clone();
     let (sender, heard) = watch::channel(answering(endpoint, service));
     let entrance = Entrance::bind(&asked, heard, passed)?;
-    let bound = entrance.address().clone();
-    Ok((entrance, Place { asked, bound, answering: sender }))
+    let (bound, crowd, traffic) = (entrance.address().clone(), entrance.crowd(), entrance.traffic());
+    Ok((entrance, Place { asked, bound, answering: sender, crowd, traffic }))
 }
 
 fn answering(endpoint: Endpoint, service: Arc<dyn Service>) -> Answering {

@@ -40,13 +40,15 @@ mod rotation;
 mod sign_in;
 mod store;
 mod sync;
+mod tally;
 
 use std::{
+    collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError, RwLock},
     time::Duration,
 };
 
-use authority::{AccountId, AppPasswordRules, Cutoff, Domain};
+use authority::{AccountId, AppPasswordRules, Cutoff, Domain, Door};
 use rand_core::{CryptoRng, Rng};
 
 pub use administration::{AccountAdded, AddAccount, AdminError, AuditVerdict, SetUpCode};
@@ -54,6 +56,7 @@ pub use app_passwords::{IssueError, IssuedSecret, Overview};
 pub use clock::{Clock, SystemClock};
 pub use enrolment::{Proposal, SettingUp};
 pub use hashing::HashCost;
+pub use journal::JournalState;
 pub use keys::{CannotUnseal, KeyFolder, Keys, Retiring, ServerKey};
 pub use live_session::{Fenced, Holder, Lasts, LiveSession, SessionId, SessionInfo, Which};
 pub use owner::{Denied, FreshMandate, Mandate, Owner, Pending};
@@ -64,6 +67,7 @@ pub use store::{
     Added, Digest, Factors, Issued, Listed, NewAccount, Refused, Resealed, SetUpOffer, Spent, Store, StoreError,
     Stored, Tenure,
 };
+pub use tally::DoorTally;
 
 /// What holds for the whole site.
 #[derive(Clone, Debug)]
@@ -93,6 +97,9 @@ pub struct Keeper {
     cache: Arc<cache::Cache>,
     registry: live_session::Registry,
     journal: journal::Journal,
+    tally: tally::Tally,
+    /// The account whose sign-ins are tests: see [`Keeper::set_canary`].
+    canary: std::sync::OnceLock<AccountId>,
     primary_guesses: guesses::Guesses,
     code_guesses: guesses::Guesses,
     hashing: hashing::Hashing,
@@ -127,6 +134,8 @@ impl Keeper {
             cache: Arc::new(cache::Cache::new()),
             registry: live_session::Registry::new(),
             journal: journal::Journal::default(),
+            tally: tally::Tally::default(),
+            canary: std::sync::OnceLock::new(),
             primary_guesses: guesses::Guesses::new(),
             code_guesses: guesses::Guesses::new(),
         })
@@ -198,6 +207,26 @@ impl Keeper {
     /// Live sessions of one account, or of all, oldest first.
     pub fn sessions(&self, account: Option<AccountId>) -> Vec<SessionInfo> {
         self.registry.list(account)
+    }
+
+    /// How many live sessions there are, by door.
+    pub fn session_counts(&self) -> BTreeMap<Arc<str>, usize> {
+        self.registry.count()
+    }
+
+    /// What sign-ins have come to, by door.
+    pub fn tallies(&self) -> Vec<DoorTally> {
+        self.tally.read()
+    }
+
+    /// How the journal of uses and refusals is doing.
+    pub fn journal_state(&self) -> JournalState {
+        self.journal.state()
+    }
+
+    /// Told by a door whose server behind did not take an admitted session.
+    pub fn not_handed_over(&self, door: &Door) {
+        self.tally.not_handed_over(&door.name);
     }
 
     fn jitter(&self) -> Duration {

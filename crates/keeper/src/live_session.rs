@@ -296,6 +296,19 @@ impl Registry {
         }
     }
 
+    /// How many are open, by door.
+    pub(crate) fn count(&self) -> BTreeMap<Arc<str>, usize> {
+        let mut counts = BTreeMap::new();
+        for shard in &self.0.shards {
+            for session in lock(shard).values().flat_map(|sessions| sessions.live.values()) {
+                if *lock(&session.gate) == Gate::Open {
+                    *counts.entry(session.info.door.clone()).or_default() += 1;
+                }
+            }
+        }
+        counts
+    }
+
     /// Live sessions of one account, or of all, oldest first.
     pub(crate) fn list(&self, account: Option<AccountId>) -> Vec<SessionInfo> {
         let open = |sessions: &Sessions| -> Vec<SessionInfo> {

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use crate::{
     Digest, Keeper, Keys, LiveSession, StoreError, Tenure, cache::Known, guesses::Held, hashing::Busy,
-    live_session::NotEntered, sync::sleep_until,
+    live_session::NotEntered, sync::sleep_until, tally::Came,
 };
 
 /// What a door asks.
@@ -98,11 +98,15 @@ impl Keeper {
                 outcome => break outcome,
             }
         };
+        let door = &attempt.door.name;
         match outcome {
-            Ok(Ok((grant, session))) => SignIn::Admitted(grant, session),
+            Ok(Ok((grant, session))) => {
+                self.tally.sign_in(door, Came::In);
+                SignIn::Admitted(grant, session)
+            }
             Ok(Err(refusal)) => {
-                let _ = self.journal.refused(&refusal, &attempt.door.name, attempt.from, self.clock.now());
-                tracing::debug!(door = %attempt.door.name, reason = refusal.reason.name(), "refused");
+                self.note(&refusal, &attempt);
+                tracing::debug!(%door, reason = refusal.reason.name(), "refused");
                 sleep_until(asked + DEADLINE + self.jitter()).await;
                 SignIn::Refused(match refusal.reason {
                     Reason::Scope => TurnedAway::OutOfScope,
@@ -110,14 +114,16 @@ impl Keeper {
                 })
             }
             Err(NoVerdict::Store(error)) => {
-                tracing::error!(door = %attempt.door.name, %error, "a sign-in could not be decided");
+                tracing::error!(%door, %error, "a sign-in could not be decided");
+                self.tally.sign_in(door, Came::Unavailable);
                 SignIn::Unavailable
             }
-            Err(NoVerdict::Busy) => SignIn::Unavailable,
+            Err(NoVerdict::Busy) => {
+                self.tally.sign_in(door, Came::Unavailable);
+                SignIn::Unavailable
+            }
             Err(NoVerdict::TooMany(refusal)) => {
-                let door = &attempt.door.name;
-                let is_news = self.journal.refused(&refusal, door, attempt.from, self.clock.now());
-                if let (true, Some(app_password)) = (is_news, refusal.app_password) {
+                if let (true, Some(app_password)) = (self.note(&refusal, &attempt), refusal.app_password) {
                     tracing::warn!(%door, %app_password, from = %attempt.from,
                         "put off: as many sessions as one app password may have; see `postern session list`");
                 }
@@ -126,6 +132,16 @@ impl Keeper {
                 SignIn::TooMany
             }
         }
+    }
+
+    /// Counts a refusal, and keeps it for its owner. True if it is news. Those of
+    /// the canary are neither: it tells itself what came of it.
+    fn note(&self, refusal: &Refusal, attempt: &SignInAttempt<'_>) -> bool {
+        if refusal.account.is_some() && refusal.account == self.canary.get().copied() {
+            return false;
+        }
+        self.tally.sign_in(&attempt.door.name, Came::Refused(refusal.reason));
+        self.journal.refused(refusal, &attempt.door.name, attempt.from, self.clock.now())
     }
 
     async fn examine(

@@ -13,7 +13,7 @@ use portal::{DoorHelp, Portal, Settings};
 use crate::{
     config::{Config, Gateway, Mailbox, Master, Service as Spoken, SubmissionHandover as By},
     data::randomness,
-    monitor::Monitor,
+    monitor::{Monitor, Watched},
     serve::ServeError,
 };
 
@@ -31,10 +31,11 @@ pub(crate) struct Lasting {
 /// All of a site. What lasts is taken over from `before`.
 pub(crate) fn endpoints(
     config: &Config,
-    keeper: &Arc<Keeper>,
+    watched: &Arc<Watched>,
     tls: &Tls,
     before: Option<&Lasting>,
 ) -> Result<(Vec<Answered>, Lasting), ServeError> {
+    let keeper = &watched.keeper;
     let lasting = Lasting {
         portal: portal(config, keeper, before),
         drive: match (&config.drive, before.and_then(|before| before.drive.clone())) {
@@ -68,10 +69,16 @@ pub(crate) fn endpoints(
         }
     }
     for address in config.monitor.iter().flat_map(|monitor| &monitor.listen) {
-        let service: Arc<dyn Service> = Arc::new(Monitor(keeper.clone()));
+        let service: Arc<dyn Service> = Arc::new(Monitor(watched.clone()));
         all.push((endpoint(config, "monitor", address, Security::None, &[]), service));
     }
     Ok((all, lasting))
+}
+
+/// The names of the doors.
+pub(crate) fn door_names(config: &Config) -> Vec<Arc<str>> {
+    let gateways = config.gateway.iter().map(|gateway| gateway.name.as_str().into());
+    gateways.chain(config.drive.iter().map(|_| drive_door().name)).collect()
 }
 
 fn endpoint(config: &Config, name: &str, address: &Address, security: Security, proxy_from: &[IpNet]) -> Endpoint {

@@ -18,6 +18,7 @@ mod doctor;
 mod endpoints;
 mod init;
 mod key_files;
+mod metrics;
 mod monitor;
 mod privileges;
 mod serve;

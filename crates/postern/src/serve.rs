@@ -15,6 +15,7 @@ use crate::{
     control::socket::{self, Control},
     data::{self, DataError},
     endpoints::endpoints,
+    monitor::Watched,
     site::{Site, tls},
     supervisor::Supervisor,
 };
@@ -50,7 +51,8 @@ pub(crate) async fn serve(file: PathBuf, config: Config, mut passed: Passed) -> 
     let keeper = Arc::new(data::open(&config).await?);
     backup::wipe_leftovers(&config);
     let tls = tls(&config)?;
-    let (endpoints, lasting) = endpoints(&config, &keeper, &tls, None)?;
+    let watched = Watched::new(keeper.clone());
+    let (endpoints, lasting) = endpoints(&config, &watched, &tls, None)?;
     let server = Server::bind_with(endpoints, &mut passed)?;
     passed.none_left()?;
     let control = Control::bind(socket::path(&config)).map_err(ServeError::Control)?;
@@ -63,7 +65,8 @@ pub(crate) async fn serve(file: PathBuf, config: Config, mut passed: Passed) -> 
     });
     let (config, current) = watch::channel(config);
     let controlling = tokio::spawn(control.serve(keeper.clone(), current, shutdown.clone()));
-    let mut site = Site { file, config, keeper, tls, lasting, serving: server.serve(shutdown) };
+    let mut site = Site { file, config, keeper, tls, lasting, serving: server.serve(shutdown), watched };
+    site.is_seen();
     let supervisor = Supervisor::default();
     supervisor.ready();
     tracing::info!(url = %site.config.borrow().url, "ready");

@@ -9,7 +9,8 @@ use tokio::sync::watch;
 
 use crate::{
     config::Config,
-    endpoints::{Lasting, endpoints},
+    endpoints::{Lasting, door_names, endpoints},
+    monitor::{Now, Watched},
     serve::ServeError,
 };
 
@@ -21,6 +22,7 @@ pub(crate) struct Site {
     pub(crate) tls: Tls,
     pub(crate) lasting: Lasting,
     pub(crate) serving: Serving,
+    pub(crate) watched: Arc<Watched>,
 }
 
 impl Site {
@@ -49,7 +51,7 @@ impl Site {
         let mut config = Config::read(&self.file)?;
         let kept = config.keep_from(&self.config.borrow());
         let tls = tls(&config)?;
-        let (endpoints, lasting) = endpoints(&config, &self.keeper, &tls, Some(&self.lasting))?;
+        let (endpoints, lasting) = endpoints(&config, &self.watched, &tls, Some(&self.lasting))?;
         // The last that can fail.
         self.serving.replace(endpoints)?;
         (self.tls, self.lasting) = (tls, lasting);
@@ -64,7 +66,14 @@ impl Site {
             );
         }
         self.config.send_replace(Arc::new(config));
+        self.is_seen();
         Ok(())
+    }
+
+    /// Lets whoever watches over the site see it as it is now.
+    pub(crate) fn is_seen(&self) {
+        let doors = door_names(&self.config.borrow());
+        self.watched.see(Now { doors, tls: Some(self.tls.clone()), listening: self.serving.listening() });
     }
 
     /// Renews the certificate made here, if it is about to end.

@@ -12,6 +12,7 @@ mod keys;
 mod mailboxes;
 mod matrix;
 mod mixed_load;
+mod monitoring;
 mod reload;
 mod revocation;
 mod store_trouble;

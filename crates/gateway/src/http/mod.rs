@@ -184,6 +184,7 @@ impl HttpDoor {
                 let asking = Asking { login, user_header, peer: caller.peer, encrypted: caller.encrypted };
                 forward.send(request, &asking).await.unwrap_or_else(|error| {
                     if !stalled.is_true() {
+                        self.keeper.not_handed_over(&self.door);
                         tracing::error!(door = %self.door.name, upstream = %forward.upstream(), %error,
                             "a request could not be answered");
                     }

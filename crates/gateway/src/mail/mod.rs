@@ -139,6 +139,7 @@ impl<P: Speaks> MailDoor<P> {
                                 }
                                 Err(handover::Failed::Ended) => return Ok(None),
                                 Err(error) => {
+                                    self.keeper.not_handed_over(&self.door);
                                     tracing::error!(door = %self.door.name, upstream = %self.upstream, %error,
                                         "a session could not be handed over");
                                     say(&mut client, &server.unavailable(crate::TRY_LATER)).await?;

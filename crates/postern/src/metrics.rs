@@ -1,0 +1,189 @@
+//! What `/metrics` shows: numbers of this process, read when somebody asks.
+//!
+//! Every label is a name from the configuration or a word of ours: whoever comes,
+//! there are no more series than doors, listeners and reasons, and nothing in
+//! them says who came or from where. What each means is in `docs/monitoring.md`.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use authority::Reason;
+use front::Listening;
+use keeper::{DoorTally, JournalState, Keeper};
+use prometheus_client::{
+    encoding::text::encode,
+    metrics::{counter::Counter, family::Family, gauge::Gauge, info::Info},
+    registry::{Registry, Unit},
+};
+
+/// Asked for in the text format of OpenMetrics 1.0, which Prometheus reads.
+pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+type Labels = Vec<(&'static str, String)>;
+type Number = Gauge<f64, std::sync::atomic::AtomicU64>;
+
+/// What was found out before it is told.
+pub(crate) struct Reading {
+    pub(crate) doors: Vec<Arc<str>>,
+    pub(crate) tallies: Vec<DoorTally>,
+    pub(crate) sessions: Vec<(Arc<str>, usize)>,
+    pub(crate) listening: Vec<Listening>,
+    pub(crate) journal: JournalState,
+    /// How long the store took to read and to begin to write; `None`: it failed.
+    pub(crate) store: Option<Duration>,
+    pub(crate) certificate_until: i64,
+}
+
+impl Reading {
+    pub(crate) fn of(keeper: &Keeper, doors: &[Arc<str>], listening: &[Listening]) -> Self {
+        let counts = keeper.session_counts();
+        let sessions = doors.iter().map(|door| (door.clone(), counts.get(door).copied().unwrap_or(0)));
+        Self {
+            doors: doors.to_vec(),
+            tallies: keeper.tallies(),
+            sessions: sessions.collect(),
+            listening: listening.to_vec(),
+            journal: keeper.journal_state(),
+            store: None,
+            certificate_until: 0,
+        }
+    }
+
+    /// The text.
+    pub(crate) fn text(&self) -> Result<String, fmt::Error> {
+        let mut registry = Registry::with_prefix("postern");
+        registry.register("build", "This version.", Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]));
+        self.sign_ins(&mut registry);
+        self.connections(&mut registry);
+        self.store(&mut registry);
+        moment(&mut registry, "certificate_expiry_timestamp", "When the certificate ends.", self.certificate_until);
+        let mut text = String::new();
+        encode(&mut text, &registry)?;
+        Ok(text)
+    }
+
+    fn sign_ins(&self, registry: &mut Registry) {
+        let (sign_ins, handovers) = (Family::<Labels, Counter>::default(), Family::<Labels, Counter>::default());
+        let nobody = |door: &Arc<str>| DoorTally {
+            door: door.clone(),
+            admitted: 0,
+            refused: Reason::ALL.map(|reason| (reason, 0)).to_vec(),
+            unavailable: 0,
+            not_handed_over: 0,
+        };
+        for door in &self.doors {
+            let tally = self.tallies.iter().find(|tally| tally.door == *door).cloned().unwrap_or_else(|| nobody(door));
+            let count = |outcome: &str, reason: &str, count: u64| {
+                let labels =
+                    vec![("door", door.to_string()), ("outcome", outcome.to_owned()), ("reason", reason.to_owned())];
+                sign_ins.get_or_create(&labels).inc_by(count);
+            };
+            count("admitted", "", tally.admitted);
+            count("unavailable", "", tally.unavailable);
+            for (reason, refused) in tally.refused {
+                let outcome = if reason == Reason::TooManySessions { "put-off" } else { "refused" };
+                count(outcome, reason.name(), refused);
+            }
+            handovers.get_or_create(&vec![("door", door.to_string())]).inc_by(tally.not_handed_over);
+        }
+        registry.register("sign_ins", "Sign-ins at doors, by what came of them.", sign_ins);
+        registry.register("handover_failures", "Sessions or requests that the server behind did not take.", handovers);
+
+        let live = Family::<Labels, Gauge>::default();
+        for (door, count) in &self.sessions {
+            live.get_or_create(&vec![("door", door.to_string())]).set(i64::try_from(*count).unwrap_or(i64::MAX));
+        }
+        registry.register("live_sessions", "Sessions that are signed in now.", live);
+    }
+
+    fn connections(&self, registry: &mut Registry) {
+        let (open, came) = (Family::<Labels, Gauge>::default(), Family::<Labels, Counter>::default());
+        for listening in &self.listening {
+            let at = vec![("listener", listening.name.clone()), ("address", listening.address.to_string())];
+            let counts = listening.counts();
+            open.get_or_create(&at).set(i64::try_from(counts.open).unwrap_or(i64::MAX));
+            for (outcome, count) in [
+                ("accepted", counts.accepted),
+                ("turned-away-full", counts.full),
+                ("turned-away-address", counts.crowded),
+                ("failed-handshake", counts.failed),
+                ("evicted", counts.evicted),
+            ] {
+                let labels = [&at[..], &[("outcome", outcome.to_owned())]].concat();
+                came.get_or_create(&labels).inc_by(count);
+            }
+        }
+        registry.register("open_connections", "Connections that are open now.", open);
+        registry.register("connections", "Connections that came, by what became of them at first.", came);
+    }
+
+    fn store(&self, registry: &mut Registry) {
+        let JournalState { waiting, took, failures, lost } = self.journal;
+        let up = if self.store.is_some() { 1.0 } else { 0.0 };
+        number(registry, "store_up", "1 if the store could be read and written when this was asked.", up);
+        if let Some(took) = self.store {
+            seconds(registry, "store_probe", "How long that took.", took);
+        }
+        number(registry, "journal_lines", "Uses and refusals that wait to be written.", waiting as f64);
+        seconds(registry, "journal_write", "How long the last writing of them took.", took);
+        let total = |registry: &mut Registry, name, help, count| {
+            let counter: Counter = Counter::default();
+            counter.inc_by(count);
+            registry.register(name, help, counter);
+        };
+        total(registry, "journal_failures", "Times they could not be written, and were kept.", failures);
+        total(registry, "journal_lost_lines", "Lines lost because too many waited.", lost);
+    }
+}
+
+fn number(registry: &mut Registry, name: &str, help: &str, value: f64) {
+    let gauge = Number::default();
+    gauge.set(value);
+    registry.register(name, help, gauge);
+}
+
+/// In Unix seconds.
+fn moment(registry: &mut Registry, name: &str, help: &str, at: i64) {
+    let gauge: Gauge = Gauge::default();
+    gauge.set(at);
+    registry.register_with_unit(name, help, Unit::Seconds, gauge);
+}
+
+fn seconds(registry: &mut Registry, name: &str, help: &str, value: Duration) {
+    let gauge = Number::default();
+    gauge.set(value.as_secs_f64());
+    registry.register_with_unit(name, help, Unit::Seconds, gauge);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_series_is_there_before_anything_has_happened() {
+        let reading = Reading {
+            doors: vec!["imap".into()],
+            tallies: vec![],
+            sessions: vec![("imap".into(), 0)],
+            listening: vec![],
+            journal: JournalState::default(),
+            store: Some(Duration::from_millis(2)),
+            certificate_until: 1_800_000_000,
+        };
+        let text = reading.text().unwrap();
+        for line in [
+            "postern_build_info{version=\"0.1.0\"} 1",
+            "postern_sign_ins_total{door=\"imap\",outcome=\"admitted\",reason=\"\"} 0",
+            "postern_sign_ins_total{door=\"imap\",outcome=\"refused\",reason=\"revoked\"} 0",
+            "postern_sign_ins_total{door=\"imap\",outcome=\"put-off\",reason=\"too-many-sessions\"} 0",
+            "postern_handover_failures_total{door=\"imap\"} 0",
+            "postern_live_sessions{door=\"imap\"} 0",
+            "postern_store_up 1.0",
+            "postern_store_probe_seconds 0.002",
+            "postern_journal_lines 0.0",
+            "postern_certificate_expiry_timestamp_seconds 1800000000",
+        ] {
+            assert!(text.lines().any(|it| it == line), "no {line} in\n{text}");
+        }
+        assert!(text.ends_with("# EOF\n"));
+    }
+}
