@@ -101,6 +101,15 @@ pub enum Event {
     SecretsVoided,
     /// With the server key that they were made under, which has retired.
     RecoveryCodesVoided,
+    /// A place has let the canary in: whoever can reach it needs no app password.
+    BackDoorFound {
+        place: String,
+        with: String,
+    },
+    /// It does so no longer.
+    BackDoorGone {
+        place: String,
+    },
 }
 
 /// Who chose the factors of a new account.
@@ -112,6 +121,9 @@ pub enum FactorsBy {
     /// Chosen for the owner, who is to choose anew.
     #[serde(rename = "set by an administrator")]
     Administrator,
+    /// Made for the canary, and known to nobody.
+    #[serde(rename = "made by Postern")]
+    Postern,
 }
 
 /// One line of the log, before it is sealed.

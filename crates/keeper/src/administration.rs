@@ -26,6 +26,9 @@ pub enum AdminError {
     /// Somebody has this login.
     #[error("{0} belongs to an account already: choose another, or remove that one first")]
     LoginTaken(Login),
+    /// It is no person's.
+    #[error("{0} is Postern's own, which tries whether anything lets it in: see `postern doctor`")]
+    Canary(Login),
     /// It is so already.
     #[error("{0} is {1} already")]
     Already(Login, &'static str),
@@ -102,13 +105,18 @@ impl Keeper {
     /// Lets somebody with this uid act on an account.
     pub async fn administer(&self, uid: u32, login: &Login) -> Result<(Account, FreshMandate), AdminError> {
         let account = self.store.account_by_login(login).await?.ok_or_else(|| AdminError::NoAccount(login.clone()))?;
+        if self.site.is_canary(&account.login) {
+            return Err(AdminError::Canary(account.login));
+        }
         let mandate = Mandate { account: account.id, actor: Actor::Administrator { uid } };
         Ok((account, FreshMandate(mandate)))
     }
 
-    /// All accounts, by login.
+    /// All people's accounts, by login.
     pub async fn accounts(&self) -> Result<Vec<Account>, StoreError> {
-        self.store.accounts().await
+        let mut accounts = self.store.accounts().await?;
+        accounts.retain(|account| !self.site.is_canary(&account.login));
+        Ok(accounts)
     }
 
     /// Whose app password this is: for commands that name only the id.
@@ -134,6 +142,9 @@ impl Keeper {
     /// Makes an account.
     pub async fn add_account(&self, uid: u32, request: AddAccount) -> Result<AccountAdded, AdminError> {
         let AddAccount { login, aliases, primary, totp } = request;
+        if let Some(canary) = aliases.iter().chain([&login]).find(|login| self.site.is_canary(login)) {
+            return Err(AdminError::Canary(canary.clone()));
+        }
         let now = self.clock.now();
         let id = self.draw(AccountId::random);
         if let Some(secret) = &primary {

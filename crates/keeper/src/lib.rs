@@ -23,6 +23,7 @@ extern crate self as keeper;
 pub mod administration;
 mod app_passwords;
 mod cache;
+mod canary;
 mod clock;
 mod ending;
 mod enrolment;
@@ -53,6 +54,7 @@ use rand_core::{CryptoRng, Rng};
 
 pub use administration::{AccountAdded, AddAccount, AdminError, AuditVerdict, SetUpCode};
 pub use app_passwords::{IssueError, IssuedSecret, Overview};
+pub use canary::{CanaryError, CanarySecrets};
 pub use clock::{Clock, SystemClock};
 pub use enrolment::{Proposal, SettingUp};
 pub use hashing::HashCost;
@@ -98,7 +100,7 @@ pub struct Keeper {
     registry: live_session::Registry,
     journal: journal::Journal,
     tally: tally::Tally,
-    /// The account whose sign-ins are tests: see [`Keeper::set_canary`].
+    /// The account whose sign-ins are tests: see [`mod@canary`].
     canary: std::sync::OnceLock<AccountId>,
     primary_guesses: guesses::Guesses,
     code_guesses: guesses::Guesses,

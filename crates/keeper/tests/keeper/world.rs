@@ -7,7 +7,9 @@ use authority::{
     Account, AppName, AppPasswordRequest, AppPasswordRules, AuditKey, Cutoff, Domain, Door, Label, LockMode, Login,
     Protocol, Secret, Timestamp,
 };
-use keeper::{AddAccount, FreshMandate, HashCost, IssuedSecret, Keeper, Keys, ServerKey, SignIn, SignInAttempt, Site};
+use keeper::{
+    AddAccount, FreshMandate, HashCost, IssuedSecret, Keeper, Keys, ServerKey, SignIn, SignInAttempt, Site, Store,
+};
 use testkit::{FixedClock, MemoryStore, Seeded};
 
 pub(crate) const PRIMARY: &str = "correct horse battery staple";
@@ -81,6 +83,10 @@ impl World {
         let secret = Secret::new(secret.into());
         let from: IpAddr = from.parse().unwrap();
         self.keeper.sign_in(SignInAttempt { login, acting_as: None, secret: &secret, door, from }).await
+    }
+
+    pub(crate) async fn store_account(&self, login: &str) -> Account {
+        self.store.account_by_login(&Login::parse(login).unwrap()).await.unwrap().unwrap()
     }
 
     pub(crate) fn advance(&self, by: Duration) {
