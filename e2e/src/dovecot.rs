@@ -51,6 +51,18 @@ impl Dovecot {
     /// # Errors
     /// As for [`Dovecot::start`].
     pub fn start_on(port: u16) -> io::Result<Self> {
+        Self::start_with(port, "driver = passwd-file\n args = /dev/null")
+    }
+
+    /// Starts it on this port, set up wrong: whoever comes is let in.
+    ///
+    /// # Errors
+    /// As for [`Dovecot::start`].
+    pub fn start_open_on(port: u16) -> io::Result<Self> {
+        Self::start_with(port, "driver = static\n args = nopassword=y")
+    }
+
+    fn start_with(port: u16, passdb: &str) -> io::Result<Self> {
         let (pop3, sieve) = (free_port()?, free_port()?);
         let folder = tempfile::Builder::new().prefix("postern-dovecot-").tempdir()?;
         let path = folder.path();
@@ -91,7 +103,7 @@ impl Dovecot {
              service managesieve-login {{\n chroot =\n inet_listener sieve {{\n port = {sieve}\n }}\n}}\n\
              plugin {{\n sieve = file:{here}/mail/%u/sieve;active={here}/mail/%u/.dovecot.sieve\n}}\n\
              passdb {{\n driver = passwd-file\n master = yes\n args = {here}/master\n}}\n\
-             passdb {{\n driver = passwd-file\n args = /dev/null\n}}\n\
+             passdb {{\n {passdb}\n}}\n\
              userdb {{\n driver = static\n args = uid={user} gid={group} home={here}/mail/%u\n}}\n"
         );
         let file = path.join("dovecot.conf");

@@ -178,7 +178,7 @@ impl Keeper {
         // Entered first, then read for the last time: see `live_session`.
         let session = self
             .registry
-            .enter(&grant, attempt.door, attempt.from, asking.now, self.site.rules.sessions)
+            .enter(&grant, attempt.door, attempt.from, asking.now, self.policy().rules.sessions)
             .map_err(|why| match why {
                 NotEntered::UnderFence => NoVerdict::Busy,
                 NotEntered::TooMany => NoVerdict::TooMany(too_many(&grant)),

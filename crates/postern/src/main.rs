@@ -9,6 +9,7 @@
 //! its arm in `control/execute.rs`, its line in `main.rs`.
 
 mod backup;
+mod canary;
 mod cli;
 mod config;
 mod confine;
@@ -41,6 +42,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     backup::BackupError,
+    canary::Canary,
     cli::{Account, AppPassword, Audit, Cli, Cutoff, Key, Session, Verb},
     config::Config,
     control::{Command, Outcome, Typed},
@@ -250,7 +252,7 @@ async fn ask(config: &Config, command: Command) -> Result<Outcome, Failure> {
         match data::open(config).await {
             Ok(keeper) => {
                 let uid = control::Uid(rustix::process::getuid().as_raw());
-                return Ok(control::execute(&keeper, config, uid, command).await);
+                return Ok(control::execute(&keeper, config, &Canary::default(), uid, command).await);
             }
             // Another command, or a server that is about to open its socket.
             Err(DataError::Folder(OpenError::InUse { .. })) if tokio::time::Instant::now() < patience => {

@@ -15,6 +15,8 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
+use crate::canary::Report;
+
 /// Asked for in the text format of OpenMetrics 1.0, which Prometheus reads.
 pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -31,6 +33,7 @@ pub(crate) struct Reading {
     /// How long the store took to read and to begin to write; `None`: it failed.
     pub(crate) store: Option<Duration>,
     pub(crate) certificate_until: i64,
+    pub(crate) canary: Option<Report>,
 }
 
 impl Reading {
@@ -45,6 +48,7 @@ impl Reading {
             journal: keeper.journal_state(),
             store: None,
             certificate_until: 0,
+            canary: None,
         }
     }
 
@@ -56,6 +60,7 @@ impl Reading {
         self.connections(&mut registry);
         self.store(&mut registry);
         moment(&mut registry, "certificate_expiry_timestamp", "When the certificate ends.", self.certificate_until);
+        self.canary(&mut registry);
         let mut text = String::new();
         encode(&mut text, &registry)?;
         Ok(text)
@@ -116,6 +121,24 @@ impl Reading {
         registry.register("connections", "Connections that came, by what became of them at first.", came);
     }
 
+    /// Nothing before it has been out for the first time.
+    fn canary(&self, registry: &mut Registry) {
+        let Some(report) = &self.canary else { return };
+        let places = Family::<Labels, Gauge>::default();
+        for (answer, count) in
+            [("refused", report.refused), ("let-in", report.let_in.len()), ("no-answer", report.silent.len())]
+        {
+            let labels = vec![("answer", answer.to_owned())];
+            places.get_or_create(&labels).set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
+        registry.register(
+            "canary_places",
+            "Places where the canary was tried, by answer; let-in is a back door.",
+            places,
+        );
+        moment(registry, "canary_last_run_timestamp", "When it was tried last.", report.at);
+    }
+
     fn store(&self, registry: &mut Registry) {
         let JournalState { waiting, took, failures, lost } = self.journal;
         let up = if self.store.is_some() { 1.0 } else { 0.0 };
@@ -168,6 +191,7 @@ mod tests {
             journal: JournalState::default(),
             store: Some(Duration::from_millis(2)),
             certificate_until: 1_800_000_000,
+            canary: Some(Report { at: 1_800_000_000, refused: 9, ..Report::default() }),
         };
         let text = reading.text().unwrap();
         for line in [
@@ -180,6 +204,9 @@ mod tests {
             "postern_store_up 1.0",
             "postern_store_probe_seconds 0.002",
             "postern_journal_lines 0.0",
+            "postern_canary_places{answer=\"refused\"} 9",
+            "postern_canary_places{answer=\"let-in\"} 0",
+            "postern_canary_last_run_timestamp_seconds 1800000000",
             "postern_certificate_expiry_timestamp_seconds 1800000000",
         ] {
             assert!(text.lines().any(|it| it == line), "no {line} in\n{text}");

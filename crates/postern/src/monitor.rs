@@ -17,7 +17,10 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use keeper::Keeper;
 use tokio::time::{Instant, timeout};
 
-use crate::metrics::{self, Reading};
+use crate::{
+    canary::Canary,
+    metrics::{self, Reading},
+};
 
 /// A request's head arrives within this time.
 const HEAD: Duration = Duration::from_secs(5);
@@ -30,6 +33,7 @@ pub(crate) struct Monitor(pub(crate) Arc<Watched>);
 /// What is looked at.
 pub(crate) struct Watched {
     pub(crate) keeper: Arc<Keeper>,
+    pub(crate) canary: Arc<Canary>,
     now: Mutex<Now>,
 }
 
@@ -44,7 +48,7 @@ pub(crate) struct Now {
 
 impl Watched {
     pub(crate) fn new(keeper: Arc<Keeper>) -> Arc<Self> {
-        Arc::new(Self { keeper, now: Mutex::default() })
+        Arc::new(Self { keeper, canary: Arc::default(), now: Mutex::default() })
     }
 
     /// From now on it is this.
@@ -59,6 +63,7 @@ impl Watched {
         let probe = timeout(PATIENCE, self.keeper.readiness()).await;
         reading.store = matches!(probe, Ok(Ok(()))).then(|| asked.elapsed());
         reading.certificate_until = tls.map_or(0, |tls| tls.facts().not_after);
+        reading.canary = self.canary.last();
         reading.text()
     }
 }

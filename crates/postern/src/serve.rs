@@ -64,7 +64,9 @@ pub(crate) async fn serve(file: PathBuf, config: Config, mut passed: Passed) -> 
         async move { keeper.keep_house().await }
     });
     let (config, current) = watch::channel(config);
-    let controlling = tokio::spawn(control.serve(keeper.clone(), current, shutdown.clone()));
+    let canary = watched.canary.clone();
+    let watching = tokio::spawn(canary.clone().watch(keeper.clone(), current.clone()));
+    let controlling = tokio::spawn(control.serve(keeper.clone(), current, canary, shutdown.clone()));
     let mut site = Site { file, config, keeper, tls, lasting, serving: server.serve(shutdown), watched };
     site.is_seen();
     let supervisor = Supervisor::default();
@@ -94,6 +96,7 @@ pub(crate) async fn serve(file: PathBuf, config: Config, mut passed: Passed) -> 
     site.serving.ended().await;
     let _ = controlling.await;
     house.abort();
+    watching.abort();
     if let Err(error) = site.keeper.write_journal().await {
         tracing::warn!(%error, "the last second of uses and refusals is lost");
     }

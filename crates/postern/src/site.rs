@@ -97,6 +97,7 @@ fn policy(config: &Config) -> Policy {
         rules: AppPasswordRules {
             limit: config.app_passwords.limit,
             first_use_within: config.app_passwords.first_use_within.0,
+            sessions: config.app_passwords.sessions,
         },
     }
 }

@@ -4,6 +4,7 @@
 
 mod backup;
 mod bad_input;
+mod canary;
 mod clients;
 mod command_line;
 mod confined;

@@ -4,6 +4,7 @@ mod error;
 mod values;
 
 use std::{
+    net::SocketAddr,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     time::Duration,
@@ -18,6 +19,7 @@ use serde::Deserialize;
 use store::postgres::{NotAServer, Server};
 use zeroize::Zeroizing;
 
+use crate::canary::Also;
 pub(crate) use error::ConfigError;
 pub(crate) use values::{DatabaseUrl, Lasting, Url, network};
 use values::{addresses, cutoff, duration, lock, master, networks, not_served, opt_text, scopes, size, text};
@@ -47,6 +49,8 @@ pub(crate) struct Config {
     pub(crate) monitor: Option<Monitor>,
     #[serde(default)]
     pub(crate) limits: Limits,
+    #[serde(default)]
+    pub(crate) canary: Canary,
 }
 
 /// A database server that keeps everything, in place of SQLite in `data`.
@@ -129,6 +133,28 @@ impl Limits {
 pub(crate) struct Monitor {
     #[serde(deserialize_with = "addresses")]
     pub(crate) listen: Vec<Address>,
+}
+
+/// Whose secrets are tried wherever somebody could sign in: see `canary`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Canary {
+    #[serde(deserialize_with = "duration")]
+    pub(crate) every: Lasting,
+    /// Whether to look for what `domain` publishes.
+    pub(crate) published: bool,
+    /// Whom to ask for it; left out: whom this system asks.
+    #[serde(deserialize_with = "values::resolver")]
+    pub(crate) resolver: Option<SocketAddr>,
+    /// Other places.
+    #[serde(deserialize_with = "values::also")]
+    pub(crate) also: Vec<Also>,
+}
+
+impl Default for Canary {
+    fn default() -> Self {
+        Self { every: Lasting(Duration::from_secs(3600)), published: true, resolver: None, also: vec![] }
+    }
 }
 
 /// Where people sign in.

@@ -1,7 +1,15 @@
 //! Values of the configuration: each read once, each error saying what is
 //! expected in its place.
 
-use std::{fmt, net::IpAddr, path::PathBuf, str::FromStr, time::Duration};
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    str::FromStr,
+    time::Duration,
+};
+
+use crate::canary::Also;
 
 use authority::{Cutoff, LockMode, Scopes};
 use front::Address;
@@ -247,6 +255,19 @@ pub(super) fn sessions<'de, D: Deserializer<'de>>(d: D) -> Result<usize, D::Erro
     const FORM: &str = "expected a whole number of sessions from 1 to 1000000";
     let most = i64::deserialize(d).map_err(|_| D::Error::custom(FORM))?;
     usize::try_from(most).ok().filter(|most| (1..=1_000_000).contains(most)).ok_or_else(|| D::Error::custom(FORM))
+}
+
+/// `192.0.2.53`, or with a port.
+pub(super) fn resolver<'de, D: Deserializer<'de>>(d: D) -> Result<Option<SocketAddr>, D::Error> {
+    let text = String::deserialize(d)?;
+    let address = text.parse().or_else(|_| text.parse().map(|ip: IpAddr| SocketAddr::new(ip, 53)));
+    address
+        .map(Some)
+        .map_err(|_| D::Error::custom("expected the address of a resolver, \"192.0.2.53\" or \"[2001:db8::53]:53\""))
+}
+
+pub(super) fn also<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<Also>, D::Error> {
+    each(d)
 }
 
 pub(super) fn not_served<'de, D: Deserializer<'de>>(_: D) -> Result<Option<()>, D::Error> {

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use super::{Command, Outcome};
 use crate::{
     backup::{self, BackupError},
+    canary::Canary,
     config::{Config, Service},
     terminal::date,
 };
@@ -76,8 +77,8 @@ impl From<RotationError> for No {
 }
 
 /// Executes one command and tells what came of it.
-pub(crate) async fn execute(keeper: &Keeper, config: &Config, uid: Uid, command: Command) -> Outcome {
-    match run(keeper, config, uid, command).await {
+pub(crate) async fn execute(keeper: &Keeper, config: &Config, canary: &Canary, uid: Uid, command: Command) -> Outcome {
+    match run(keeper, config, canary, uid, command).await {
         Ok(answer) => Outcome::Done { answer },
         Err(No::Refused(why)) => Outcome::Refused { why },
         Err(No::Unavailable(why)) => Outcome::Unavailable { why },
@@ -92,7 +93,7 @@ fn login(keeper: &Keeper, text: &str) -> Result<Login, No> {
     Login::from_client(text, &keeper.site().domain).map_err(|error| No::Refused(error.to_string()))
 }
 
-async fn run(keeper: &Keeper, config: &Config, Uid(uid): Uid, command: Command) -> Result<Value, No> {
+async fn run(keeper: &Keeper, config: &Config, canary: &Canary, Uid(uid): Uid, command: Command) -> Result<Value, No> {
     let account = async |name: &str| -> Result<(Account, FreshMandate), No> {
         Ok(keeper.administer(uid, &login(keeper, name)?).await?)
     };
@@ -234,6 +235,9 @@ async fn run(keeper: &Keeper, config: &Config, Uid(uid): Uid, command: Command) 
         Command::Backup => {
             keeper.record_backup(uid).await?;
             backup::make(keeper, config).await?
+        }
+        Command::Canary => {
+            canary.run(keeper, config).await.map_err(|error| No::Unavailable(error.to_string()))?.to_json()
         }
         Command::AuditVerify => match keeper.verify_audit().await? {
             AuditVerdict::Whole { lines, head } => {

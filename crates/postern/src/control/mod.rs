@@ -77,6 +77,8 @@ pub(crate) enum Command {
         compromised: bool,
     },
     Backup,
+    /// Send the canary out now.
+    Canary,
 }
 
 /// A secret on its way through the socket; prints as nothing, wipes itself.

@@ -20,7 +20,7 @@ use tokio::{
 use zeroize::Zeroizing;
 
 use super::{Command, Outcome, Uid, execute};
-use crate::config::Config;
+use crate::{canary::Canary, config::Config};
 
 /// Longer requests are nobody's of ours.
 const LONGEST: u64 = 64 * 1024;
@@ -52,16 +52,22 @@ impl Control {
     }
 
     /// Serves until shutdown, each request by the configuration as it is then.
-    pub(crate) async fn serve(self, keeper: Arc<Keeper>, current: watch::Receiver<Arc<Config>>, shutdown: Shutdown) {
+    pub(crate) async fn serve(
+        self,
+        keeper: Arc<Keeper>,
+        current: watch::Receiver<Arc<Config>>,
+        canary: Arc<Canary>,
+        shutdown: Shutdown,
+    ) {
         loop {
             let accepted = tokio::select! {
                 accepted = self.listener.accept() => accepted,
                 () = shutdown.requested() => break,
             };
             let Ok((stream, _)) = accepted else { continue };
-            let (keeper, config) = (keeper.clone(), current.borrow().clone());
+            let (keeper, config, canary) = (keeper.clone(), current.borrow().clone(), canary.clone());
             tokio::spawn(async move {
-                if let Err(error) = answer(stream, &keeper, &config).await {
+                if let Err(error) = answer(stream, &keeper, &config, &canary).await {
                     tracing::debug!(%error, "a control connection broke");
                 }
             });
@@ -70,7 +76,7 @@ impl Control {
     }
 }
 
-async fn answer(mut stream: UnixStream, keeper: &Keeper, config: &Config) -> io::Result<()> {
+async fn answer(mut stream: UnixStream, keeper: &Keeper, config: &Config, canary: &Canary) -> io::Result<()> {
     // The file's mode says so already; a socket passed on by somebody says it again.
     let uid = stream.peer_cred()?.uid();
     if uid != 0 && uid != rustix::process::geteuid().as_raw() {
@@ -81,7 +87,7 @@ async fn answer(mut stream: UnixStream, keeper: &Keeper, config: &Config) -> io:
     let mut reader = BufReader::new(reader.take(LONGEST));
     timeout(REQUEST, reader.read_line(&mut line)).await??;
     let outcome = match serde_json::from_str::<Command>(&line) {
-        Ok(command) => execute(keeper, config, Uid(uid), command).await,
+        Ok(command) => execute(keeper, config, canary, Uid(uid), command).await,
         // The text may hold a secret: it is not repeated.
         Err(_) => Outcome::Refused {
             why: "the server does not know this command: use the `postern` it was started from".into(),

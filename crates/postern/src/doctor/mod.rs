@@ -7,6 +7,7 @@
 //! **To add a check:** a function that returns a [`Finding`], and its line in
 //! [`examine`].
 
+mod canary;
 mod certificate;
 mod keys;
 mod places;
@@ -93,6 +94,7 @@ pub(crate) async fn examine(file: &Path) -> Vec<Finding> {
     for gateway in &config.gateway {
         findings.extend(upstream::examine(&config, gateway).await);
     }
+    findings.extend(canary::examine(&config).await);
     findings
 }
 
