@@ -66,6 +66,8 @@ impl Who {
 fn postern(yard: &Yard) -> Outcome<Command> {
     let mut command = Command::new(e2e::binary()?);
     command.arg("serve").arg("--config").arg(yard.site.config());
+    // It tells how long a fence took to close.
+    command.env("POSTERN_LOG", "info,keeper::live_session=debug");
     Ok(command)
 }
 

@@ -28,7 +28,7 @@ async fn in_rounds(yard: &Yard, extent: &Extent) -> Outcome<Vec<Line>> {
     let sessions = idle::possible("revoke");
     let tls = tls::connector()?;
     let postern = Who::Postern.start(yard)?;
-    let (mut returned, mut gone) = (Series::default(), Series::default());
+    let (mut returned, mut gone, mut fence) = (Series::default(), Series::default(), Series::default());
     for (round, person) in (1..=extent.rounds(5)).zip(&yard.people) {
         tell(&format!("revoke: round {round}, {sessions} connections"));
         let clients = idle::open(&postern, &tls, &Arc::new(vec![person.clone()]), sessions).await?;
@@ -54,10 +54,19 @@ async fn in_rounds(yard: &Yard, extent: &Extent) -> Outcome<Vec<Line>> {
         }
         returned.push(answered?);
         gone.push(last);
+        fence.push(closed_in(&postern.server.said()).ok_or("the server has not told of its fence")?);
     }
     Ok(vec![
-        Line::new(format!("revoke-all, {sessions} connections: the last socket is gone"), gone, Unit::Millis)
-            .promised(Goal::AtMost(2000.0)),
+        Line::new(format!("revoke-all, {sessions} connections: the fence is closed"), fence, Unit::Millis)
+            .promised(Goal::AtMost(20.0)),
+        Line::new("  the last socket is gone", gone, Unit::Millis).promised(Goal::AtMost(2000.0)),
         Line::new("  the command has returned", returned, Unit::Millis),
     ])
+}
+
+/// Milliseconds, by the newest line of the log that tells of one.
+fn closed_in(log: &str) -> Option<f64> {
+    let line = log.lines().rfind(|line| line.contains("the fence is closed"))?;
+    let micros: f64 = line.split("micros=").nth(1)?.split_whitespace().next()?.parse().ok()?;
+    Some(micros / 1e3)
 }
