@@ -59,7 +59,7 @@ pub(crate) enum Verb {
     Serve,
     /// Check everything, try to get past Postern, and say what to do
     #[command(
-        after_help = "EXAMPLES:\n  postern doctor\n  postern doctor --json | jq '.[] | select(.verdict != \"ok\")'\n\nIt changes nothing. Exit status 1 if something failed; a warning is no failure."
+        after_help = "EXAMPLES:\n  postern doctor\n  postern doctor --json | jq '.[] | select(.verdict != \"ok\")'\n\nIt changes nothing, and lets a server that runs send its canary out. Exit status 1 if something failed; a warning is no failure."
     )]
     Doctor,
     /// People's accounts

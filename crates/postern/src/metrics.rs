@@ -181,9 +181,8 @@ fn seconds(registry: &mut Registry, name: &str, help: &str, value: Duration) {
 mod tests {
     use super::*;
 
-    #[test]
-    fn every_series_is_there_before_anything_has_happened() {
-        let reading = Reading {
+    fn reading() -> Reading {
+        Reading {
             doors: vec!["imap".into()],
             tallies: vec![],
             sessions: vec![("imap".into(), 0)],
@@ -192,7 +191,49 @@ mod tests {
             store: Some(Duration::from_millis(2)),
             certificate_until: 1_800_000_000,
             canary: Some(Report { at: 1_800_000_000, refused: 9, ..Report::default() }),
+        }
+    }
+
+    async fn listening() -> Vec<Listening> {
+        struct Nobody;
+        #[async_trait::async_trait]
+        impl front::Service for Nobody {
+            async fn serve(&self, _: front::Connection) {}
+        }
+        let endpoint = front::Endpoint {
+            name: "imap".into(),
+            address: "127.0.0.1:0".parse().unwrap(),
+            security: front::Security::None,
+            proxy_from: vec![],
+            limits: front::Limits::default(),
         };
+        front::Server::bind(vec![(endpoint, Arc::new(Nobody))]).unwrap().listening()
+    }
+
+    /// An alert on a series that is not there never fires.
+    #[tokio::test]
+    async fn what_the_documentation_names_is_there() {
+        let reading = Reading { listening: listening().await, ..reading() };
+        let text = reading.text().unwrap();
+        let documented = include_str!("../../../docs/monitoring.md");
+        let is_name = |c: char| c.is_ascii_lowercase() || c == '_';
+        let names: std::collections::BTreeSet<_> = documented
+            .match_indices("postern_")
+            .map(|(at, _)| documented[at..].split(|c| !is_name(c)).next())
+            .collect();
+        assert!(names.len() > 12, "{names:?}");
+        for name in names.into_iter().flatten() {
+            let has = |line: &str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']));
+            assert!(text.lines().any(has), "no {name} in\n{text}");
+        }
+        for outcome in ["unavailable", "put-off", "turned-away-full", "evicted", "let-in"] {
+            assert!(documented.contains(outcome) && text.contains(&format!("\"{outcome}\"")), "{outcome}");
+        }
+    }
+
+    #[test]
+    fn every_series_is_there_before_anything_has_happened() {
+        let reading = reading();
         let text = reading.text().unwrap();
         for line in [
             "postern_build_info{version=\"0.1.0\"} 1",

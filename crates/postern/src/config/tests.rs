@@ -116,6 +116,13 @@ fn every_mistake_is_named_with_its_line_and_a_remedy() {
             "[app_passwords]\nlimit = 0\n[drive]",
             "/postern.toml:24: limit: expected a whole number of app passwords from 1",
         ),
+        ("[drive]", "[app_passwords]\nsessions = 0\n[drive]", "sessions: expected a whole number of sessions from 1"),
+        (
+            "[drive]",
+            "[canary]\nalso = [\"mail.example.org\"]\n[drive]",
+            "/postern.toml:24: also: \"mail.example.org\" is no place",
+        ),
+        ("[drive]", "[canary]\nresolver = \"dns\"\n[drive]", "/postern.toml:24: resolver: expected the address"),
         ("[drive]", "[app_passwords]\nlimit = \"many\"\n[drive]", "/postern.toml:24: limit: expected a whole number"),
         (
             "name = \"dav\"",

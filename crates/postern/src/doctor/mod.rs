@@ -1,8 +1,9 @@
 //! `postern doctor`: looks at everything that a site stands on, tries to get
 //! past Postern, and says what to do.
 //!
-//! It changes nothing: no file is made, no account is touched, and the servers
-//! behind are asked only with names that were made up for the occasion.
+//! It changes nothing: no file is made, no account of anybody is touched, and the
+//! servers behind are asked only with names that were made up for the occasion, and
+//! with the canary's, by the server that runs.
 //!
 //! **To add a check:** a function that returns a [`Finding`], and its line in
 //! [`examine`].
