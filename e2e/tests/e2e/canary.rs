@@ -93,3 +93,22 @@ fn a_server_behind_that_lets_it_in_is_an_alarm_until_it_does_so_no_longer() {
     until("the number to fall", || numbers().contains("postern_canary_places{answer=\"let-in\"} 0\n")).unwrap();
     assert!(audit(&postern).contains("\"back-door-gone\""));
 }
+
+/// POP3 and ManageSieve of a server that takes whoever comes, found as places that
+/// only the configuration names.
+#[test]
+fn every_protocol_by_which_it_is_let_in_is_told() {
+    let open = Dovecot::start_open_on(free_port().unwrap()).unwrap();
+    let also = format!("\"pop3://127.0.0.1:{}\", \"sieve://127.0.0.1:{}\"", open.pop3, open.sieve);
+    let more = format!("[canary]\nalso = [{also}]\n");
+    let postern = Site::new(open.port, free_port().unwrap(), &more).unwrap().serve().unwrap();
+    let (_, findings) = doctor(&postern);
+    let places = [
+        format!("imap://127.0.0.1:{} (upstream of imap)", open.port),
+        format!("pop3://127.0.0.1:{} ([canary] also)", open.pop3),
+        format!("sieve://127.0.0.1:{} ([canary] also)", open.sieve),
+    ];
+    let alarm =
+        |place: &String| ("fail".to_owned(), format!("BACK DOOR: {place} let the canary in with its primary password"));
+    assert_eq!(findings, places.iter().map(alarm).collect::<Vec<_>>());
+}

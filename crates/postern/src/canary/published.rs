@@ -44,10 +44,7 @@ pub(super) fn is_reserved(domain: &str) -> bool {
 
 /// All that can be found for `domain`. What cannot be looked up is not there.
 pub(super) async fn places(domain: &str, resolver: Option<SocketAddr>) -> Result<Vec<Place>, NetError> {
-    let resolver = match resolver {
-        Some(at) => TokioResolver::builder_with_config(one(at), TokioRuntimeProvider::default()).build()?,
-        None => TokioResolver::builder_tokio()?.build()?,
-    };
+    let resolver = self::resolver(resolver)?;
     let services = join_all(SERVICES.map(|(name, speaks, covers)| {
         let resolver = &resolver;
         async move { service(resolver, domain, name, speaks, covers).await }
@@ -56,6 +53,13 @@ pub(super) async fn places(domain: &str, resolver: Option<SocketAddr>) -> Result
     let well_known = ["/.well-known/caldav", "/.well-known/carddav"]
         .map(|path| Place::tcp(Speaks::Http, Cover::Implicit, domain, 443, "well-known").with_path(path));
     Ok(services.into_iter().flatten().chain(exchanges).chain(configured).chain(well_known).collect())
+}
+
+fn resolver(at: Option<SocketAddr>) -> Result<TokioResolver, NetError> {
+    match at {
+        Some(at) => TokioResolver::builder_with_config(one(at), TokioRuntimeProvider::default()).build(),
+        None => TokioResolver::builder_tokio()?.build(),
+    }
 }
 
 fn one(at: SocketAddr) -> ResolverConfig {
@@ -153,6 +157,14 @@ fn named(server: &Element) -> Option<Vec<Place>> {
 
 #[cfg(test)]
 mod tests {
+    use hickory_resolver::proto::{
+        op::Message,
+        rr::{
+            Record,
+            rdata::{MX, SRV},
+        },
+    };
+
     use super::*;
 
     #[test]
@@ -187,5 +199,56 @@ mod tests {
             ]
         );
         assert!(servers(b"<html>").is_empty());
+    }
+
+    /// Answers each question with what the zone has, until it is dropped.
+    async fn zone(records: Vec<(&'static str, RData)>) -> (SocketAddr, tokio::task::JoinHandle<()>) {
+        let socket = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let at = socket.local_addr().unwrap();
+        let serving = tokio::spawn(async move {
+            let mut octets = [0; 1024];
+            loop {
+                let (length, from) = socket.recv_from(&mut octets).await.unwrap();
+                let mut message = Message::from_vec(&octets[..length]).unwrap().into_response();
+                message.edns = None;
+                let asked = message.queries[0].clone();
+                for (name, data) in &records {
+                    let name: Name = name.parse().unwrap();
+                    if name == *asked.name() && data.record_type() == asked.query_type() {
+                        message.add_answer(Record::from_rdata(name, 60, data.clone()));
+                    }
+                }
+                socket.send_to(&message.to_vec().unwrap(), from).await.unwrap();
+            }
+        });
+        (at, serving)
+    }
+
+    #[tokio::test]
+    async fn records_lead_to_places() {
+        let srv = |port, target: &str| RData::SRV(SRV::new(0, 1, port, target.parse().unwrap()));
+        let (at, serving) = zone(vec![
+            ("_imaps._tcp.site.test.", srv(993, "mail.site.test.")),
+            ("_imaps._tcp.site.test.", srv(1993, "old.site.test.")),
+            // "There is none" (RFC 2782).
+            ("_pop3s._tcp.site.test.", srv(0, ".")),
+            ("site.test.", RData::MX(MX::new(10, "mx.site.test.".parse().unwrap()))),
+        ])
+        .await;
+        let resolver = resolver(Some(at)).unwrap();
+        let shown = |places: Vec<Place>| places.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let mut imaps = shown(service(&resolver, "site.test", "_imaps._tcp", Speaks::Imap, &IMPLICIT).await);
+        imaps.sort();
+        assert_eq!(
+            imaps,
+            ["imaps://mail.site.test:993 (SRV _imaps._tcp)", "imaps://old.site.test:1993 (SRV _imaps._tcp)"]
+        );
+        assert!(service(&resolver, "site.test", "_pop3s._tcp", Speaks::Pop3, &IMPLICIT).await.is_empty());
+        assert!(service(&resolver, "site.test", "_sieve._tcp", Speaks::Sieve, &IN_THE_CLEAR).await.is_empty());
+        assert_eq!(
+            shown(exchanges(&resolver, "site.test").await),
+            ["smtp://mx.site.test:25 (MX)", "smtp+starttls://mx.site.test:25 (MX)"]
+        );
+        serving.abort();
     }
 }
