@@ -282,13 +282,7 @@ impl Registry {
 
     /// Closes those that a primary password opened. Returns how many.
     pub(crate) fn end_primary(&self) -> usize {
-        let close = |shard: &Shard| {
-            let shard = lock(shard);
-            let sessions = shard.values().flat_map(|sessions| sessions.live.values());
-            let primary = sessions.filter(|session| session.info.credential == Credential::Primary);
-            primary.map(|session| session.close()).count()
-        };
-        self.0.shards.iter().map(close).sum()
+        self.end_everywhere(|info| info.credential == Credential::Primary)
     }
 
     /// Closes all.
@@ -296,14 +290,14 @@ impl Registry {
         self.end_everywhere(|_| true);
     }
 
-    fn end_everywhere(&self, is_to_end: impl Fn(&SessionInfo) -> bool) {
-        for shard in &self.0.shards {
-            let closed = {
-                let shard = lock(shard);
-                close(shard.values().flat_map(|sessions| sessions.live.values()), &is_to_end)
-            };
-            tell(&closed);
-        }
+    fn end_everywhere(&self, is_to_end: impl Fn(&SessionInfo) -> bool) -> usize {
+        let end = |shard: &Shard| {
+            let shard = lock(shard);
+            let closed = close(shard.values().flat_map(|sessions| sessions.live.values()), &is_to_end);
+            drop(shard);
+            tell(&closed)
+        };
+        self.0.shards.iter().map(end).sum()
     }
 
     /// How many are open, by door.

@@ -207,7 +207,8 @@ mod tests {
             proxy_from: vec![],
             limits: front::Limits::default(),
         };
-        front::Server::bind(vec![(endpoint, Arc::new(Nobody))]).unwrap().listening()
+        let (_stop, shutdown) = front::Shutdown::pair();
+        front::Server::bind(vec![(endpoint, Arc::new(Nobody))]).unwrap().serve(shutdown).listening()
     }
 
     /// An alert on a series that is not there never fires.

@@ -1,7 +1,7 @@
 //! Half an hour of apps of all kinds at once: memory stays what it was, nothing
 //! fails, and no session is lost.
 
-use std::{fs, process::Command};
+use std::{fs, io::Write, process::Command};
 
 use e2e::{Dovecot, Postfix, Radicale, Running, Site, until};
 use serde_json::{Value, json};
@@ -58,7 +58,7 @@ fn memory_stays_flat_and_no_session_is_lost_under_mixed_load() {
     let said = load.said();
     let told: Value =
         serde_json::from_str(said.lines().last().unwrap_or_default()).unwrap_or_else(|_| panic!("{said}"));
-    println!("{told}\nresident, KiB: {resident:?}");
+    let _ = writeln!(std::io::stdout(), "{told}\nresident, KiB: {resident:?}");
     assert_eq!(told["failed"], 0, "{told}\n{}", postern.said());
     assert_eq!(told["done"]["session that stayed to the end"], 20, "{told}");
     for kind in ["imap", "send", "pop3", "calendar", "file put", "file get", "refused"] {
