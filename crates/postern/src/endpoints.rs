@@ -171,7 +171,7 @@ fn door(gateway: &Gateway) -> Door {
             (protocol, [Scope::Full(Area::Mail)].into_iter().collect())
         }
         Spoken::Submission { .. } => (Protocol::Submission, [Scope::Full(Area::MailSend)].into_iter().collect()),
-        Spoken::Http { data, .. } => (Protocol::Http, data.clone()),
+        Spoken::Http { data, .. } => (Protocol::Http, data.clone().into()),
     };
     Door { name: gateway.name.as_str().into(), protocol, needs }
 }
