@@ -7,8 +7,8 @@
 use std::net::IpAddr;
 
 use crate::{
-    Account, AccountId, AppPassword, AppPasswordId, Cutoff, Door, Letters, Login, Needs, Scopes, Secret, Standing, State,
-    Timestamp, app_lock,
+    Account, AccountId, AppPassword, AppPasswordId, Cutoff, Door, Letters, Login, Needs, Scopes, Secret, Standing,
+    State, Timestamp, app_lock,
 };
 
 /// What must be looked up before a decision.

@@ -5,6 +5,8 @@ use std::net::IpAddr;
 use front::Peer;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, header, uri::Authority};
 
+use super::handover::{HttpHandover, Prefix};
+
 /// RFC 9110, 7.6.1: between two neighbours only.
 const HOP_BY_HOP: [HeaderName; 9] = [
     header::CONNECTION,
@@ -68,8 +70,9 @@ fn fold(name: &str) -> String {
 pub(super) struct Asking<'a> {
     /// The person's login there.
     pub(super) login: &'a str,
-    /// The header that says so, as configured.
-    pub(super) user_header: &'a HeaderName,
+    /// How that is said, as configured.
+    pub(super) handover: &'a HttpHandover,
+    pub(super) prefix: Option<&'a Prefix>,
     pub(super) peer: Peer,
     pub(super) encrypted: bool,
 }
@@ -78,12 +81,13 @@ pub(super) struct Asking<'a> {
 /// does not fit into a header.
 pub(super) fn for_upstream(headers: &mut HeaderMap, asking: &Asking<'_>) -> Option<()> {
     remove_hop_by_hop(headers);
-    let ours = fold(asking.user_header.as_str());
+    let ours = [Some(asking.handover.header()), asking.prefix.map(Prefix::header)];
+    let ours = ours.map(|name| name.map(|name| fold(name.as_str())).unwrap_or_default());
     let forged: Vec<HeaderName> = headers
         .keys()
         .filter(|name| {
             let folded = fold(name.as_str());
-            folded == ours
+            ours.contains(&folded)
                 || OURS_TO_SET.contains(&folded.as_str())
                 || OURS_TO_BEGIN.iter().any(|begin| folded.starts_with(begin))
         })
@@ -96,8 +100,10 @@ pub(super) fn for_upstream(headers: &mut HeaderMap, asking: &Asking<'_>) -> Opti
     for name in [header::AUTHORIZATION, header::COOKIE, header::EXPECT] {
         headers.remove(name);
     }
-    let login = HeaderValue::from_bytes(asking.login.as_bytes()).ok()?;
-    headers.insert(asking.user_header, login);
+    asking.handover.say(asking.login, headers)?;
+    if let Some(prefix) = asking.prefix {
+        prefix.say(headers);
+    }
     let host = headers.get(header::HOST).cloned();
     let scheme = if asking.encrypted { "https" } else { "http" };
     headers.insert("x-forwarded-proto", HeaderValue::from_static(scheme));
@@ -164,7 +170,8 @@ mod tests {
         let mut headers = headers(list);
         let asking = Asking {
             login: "alice@example.org",
-            user_header: &HeaderName::from_static("x-remote-user"),
+            handover: &HttpHandover::Header(HeaderName::from_static("x-remote-user")),
+            prefix: None,
             peer: Peer { address: "2001:db8::7".parse().unwrap(), port: 1 },
             encrypted: true,
         };

@@ -1,35 +1,50 @@
 //! The HTTP door: Basic (RFC 7617) in front of a server of calendars, contacts
 //! or files, or of the embedded drive.
 
+mod act;
 pub(crate) mod body;
-mod connect;
 mod forward;
 mod framing;
+mod handover;
 mod headers;
+mod pool;
 mod response_policy;
+mod routes;
+mod sent;
 mod steady;
 mod strict;
+mod terms;
 mod turn;
 mod watched;
+mod well_known;
+mod wire;
 
 use std::{convert::Infallible, pin::pin, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use authority::{Door, Grant, Secret};
 use front::{Connection, Peer, Seat, Service};
-use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header, request::Parts};
+use http::{HeaderValue, Request, Response, StatusCode, header, request::Parts};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use keeper::{Fenced, Holder, Keeper, LiveSession, SignIn, SignInAttempt, TurnedAway};
 
 use self::{
     body::Body,
-    forward::Forward,
+    forward::{Forward, passed_on},
     framing::{Follower, Framing, Seen},
     headers::Asking,
+    routes::Routes,
+    sent::What,
     steady::{Stalled, Steady},
+    terms::{Asked, Serves, Terms},
     turn::Turn,
     watched::Watched,
+    well_known::WellKnown,
+};
+pub use self::{
+    handover::{BasicHandover, HttpHandover, NotATemplate, Prefix},
+    routes::Route,
 };
 use crate::{Upstream, drive::Drive};
 
@@ -45,6 +60,8 @@ const RETRY_AFTER: HeaderValue = HeaderValue::from_static("10");
 pub struct HttpDoor {
     keeper: Arc<Keeper>,
     door: Door,
+    terms: Terms,
+    well_known: WellKnown,
     behind: Behind,
     challenge: HeaderValue,
     portal: Box<str>,
@@ -53,7 +70,7 @@ pub struct HttpDoor {
 
 /// Who answers once somebody has signed in.
 enum Behind {
-    Server { forward: Box<Forward>, user_header: HeaderName },
+    Server { forward: Box<Forward>, handover: HttpHandover },
     Drive(Arc<Drive>),
 }
 
@@ -73,16 +90,16 @@ struct Shared {
 }
 
 impl HttpDoor {
-    /// A door that forwards to `upstream`, which learns from `user_header` who
-    /// is signed in; `portal` is where people make app passwords.
+    /// A door that forwards to `upstream`, which learns by `handover` who is
+    /// signed in; `portal` is where people make app passwords.
     pub fn forwarding(
         keeper: Arc<Keeper>,
         door: Door,
         upstream: Upstream,
-        user_header: HeaderName,
+        handover: HttpHandover,
         portal: &str,
     ) -> Self {
-        Self::new(keeper, door, Behind::Server { forward: Box::new(Forward::new(upstream)), user_header }, portal)
+        Self::new(keeper, door, Behind::Server { forward: Box::new(Forward::new(upstream)), handover }, portal)
     }
 
     /// A door to the embedded drive.
@@ -95,14 +112,38 @@ impl HttpDoor {
         let realm: String = door.name.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_')).collect();
         let challenge = HeaderValue::try_from(format!("Basic realm=\"{realm}\", charset=\"UTF-8\""))
             .expect("letters, digits, spaces and quotes are fit for a header");
-        Self { keeper, door, behind, challenge, portal: portal.into(), body: BODY }
+        let (terms, well_known) = (Terms::new(&door), WellKnown::default());
+        Self { keeper, door, terms, well_known, behind, challenge, portal: portal.into(), body: BODY }
+    }
+
+    /// A door where each path takes what its route says, in place of what the
+    /// door needs; without a route nothing is served.
+    #[must_use]
+    pub fn with_routes(mut self, routes: Vec<Route>) -> Self {
+        self.terms.serves = Serves::Routes(Routes::new(&self.door, routes));
+        self
+    }
+
+    /// A door of which only this folder is served.
+    #[must_use]
+    pub fn with_prefix(mut self, prefix: Prefix) -> Self {
+        self.terms.prefix = Some(prefix);
+        self
+    }
+
+    /// Where `/.well-known/caldav` and `/.well-known/carddav` lead; left out,
+    /// the server behind is asked.
+    #[must_use]
+    pub fn with_well_known(mut self, caldav: Option<HeaderValue>, carddav: Option<HeaderValue>) -> Self {
+        self.well_known = WellKnown { caldav, carddav };
+        self
     }
 
     /// How long the server behind may take to begin its answer, instead of 60 seconds.
     #[must_use]
     pub fn with_head_timeout(mut self, head: Duration) -> Self {
-        if let Behind::Server { forward, user_header } = self.behind {
-            self.behind = Behind::Server { forward: Box::new(forward.with_head_timeout(head)), user_header };
+        if let Behind::Server { forward, handover } = self.behind {
+            self.behind = Behind::Server { forward: Box::new(forward.with_head_timeout(head)), handover };
         }
         self
     }
@@ -143,6 +184,10 @@ impl HttpDoor {
         if response_policy::is_for_a_page(&request.headers) {
             return Err(saying(StatusCode::FORBIDDEN, &response_policy::is_for_apps(&self.portal)));
         }
+        if let Some(answer) = self.well_known.answer(request.uri.path()) {
+            return Err(answer);
+        }
+        let Asked { door, is_served } = self.terms.of(request).map_err(malformed)?;
         request.headers.remove(header::COOKIE);
         let authorization = request.headers.remove(header::AUTHORIZATION);
         let credentials = authorization.and_then(|value| protocols::http::basic(value.as_bytes()).ok());
@@ -152,16 +197,16 @@ impl HttpDoor {
             login: &credentials.authcid,
             acting_as: None,
             secret: &secret,
-            door: &self.door,
+            door: &door,
             from: caller.peer.address,
         };
         match self.keeper.sign_in(attempt).await {
+            SignIn::Refused(TurnedAway::OutOfScope) | SignIn::Admitted(..) if !is_served => {
+                Err(saying(StatusCode::FORBIDDEN, "Nothing is served under this address."))
+            }
             SignIn::Admitted(grant, session) => Ok((grant, session)),
             SignIn::Refused(TurnedAway::Refused) => Err(self.challenge()),
-            SignIn::Refused(TurnedAway::OutOfScope) => {
-                let text = format!("This app password does not open this. Make one that does: {}", self.portal);
-                Err(saying(StatusCode::FORBIDDEN, &text))
-            }
+            SignIn::Refused(TurnedAway::OutOfScope) => Err(self.out_of_scope()),
             SignIn::Unavailable => Err(try_later()),
         }
     }
@@ -178,16 +223,25 @@ impl HttpDoor {
         let request = request.map(|body| Steady::new(body, self.body, stalled.clone()));
         let answer = match &self.behind {
             Behind::Drive(drive) => drive.answer(&grant.account().to_string(), session, request).await,
-            Behind::Server { forward, user_header } => {
-                let login = grant.login().as_str();
-                let asking = Asking { login, user_header, peer: caller.peer, encrypted: caller.encrypted };
-                forward.send(request, &asking).await.unwrap_or_else(|error| {
-                    if !stalled.is_true() {
-                        tracing::error!(door = %self.door.name, upstream = %forward.upstream(), %error,
-                            "a request could not be answered");
+            Behind::Server { forward, handover } => {
+                let asking = Asking {
+                    login: grant.login().as_str(),
+                    handover,
+                    prefix: self.terms.prefix.as_ref(),
+                    peer: caller.peer,
+                    encrypted: caller.encrypted,
+                };
+                let (parts, body) = request.into_parts();
+                match forward.send(parts, What::Streaming(body), &asking).await {
+                    Ok(answer) => passed_on(answer),
+                    Err(error) => {
+                        if !stalled.is_true() {
+                            tracing::error!(door = %self.door.name, upstream = %forward.upstream(), %error,
+                                "a request could not be answered");
+                        }
+                        last(try_later())
                     }
-                    last(try_later())
-                })
+                }
             }
         };
         // Whatever was made of it, it is not all.
@@ -196,6 +250,12 @@ impl HttpDoor {
         } else {
             answer
         }
+    }
+
+    /// For who holds a password that is good in every other way.
+    fn out_of_scope(&self) -> Response<Body> {
+        let text = format!("This app password does not open this. Make one that does: {}", self.portal);
+        saying(StatusCode::FORBIDDEN, &text)
     }
 
     /// The one refusal: nothing in it says why.

@@ -17,7 +17,7 @@ const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nSet-Cookie: a=1; Domai
 
 pub(crate) fn dav(world: &World, behind: &Behind) -> Served {
     let door = door("dav", Protocol::Http, "calendars,contacts");
-    let user = HeaderName::from_static("x-remote-user");
+    let user = gateway::HttpHandover::Header(HeaderName::from_static("x-remote-user"));
     Served::new(HttpDoor::forwarding(world.keeper.clone(), door, behind.upstream(), user, PORTAL), Security::None)
 }
 

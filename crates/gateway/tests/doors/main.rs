@@ -8,6 +8,8 @@ mod behind;
 mod http_bodies;
 mod http_drive;
 mod http_forward;
+mod http_pool;
+mod http_routes;
 mod http_sessions;
 mod http_sign_in;
 mod imap;

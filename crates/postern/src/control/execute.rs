@@ -249,7 +249,7 @@ async fn run(keeper: &Keeper, config: &Config, Uid(uid): Uid, command: Command) 
 fn has_a_door(config: &Config, scopes: &Scopes) -> Result<(), No> {
     let asked = |scope: &Scope| {
         config.gateway.iter().any(|gateway| match &gateway.service {
-            Service::Http { data, .. } => data.iter().any(|needed| needed == scope),
+            Service::Http(http) => http.scopes().contains(&scope),
             Service::Mailbox(..) | Service::Submission { .. } => false,
         })
     };
