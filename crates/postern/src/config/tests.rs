@@ -122,6 +122,24 @@ fn every_mistake_is_named_with_its_line_and_a_remedy() {
             "host = \"dav.example.org\"",
             "/postern.toml:17: host: a host on the portal's listener is not served",
         ),
+        ("name = \"dav\"", "name = \"imap\"", "the name \"imap\" is taken"),
+        ("\"[::]:8445\"", "\"[::]:8443\"", "[::]:8443 is listened on twice"),
+        ("name = \"dav\"", "name = 5", "/postern.toml:17: name: invalid type: integer `5`, expected a string"),
+        ("data = \"data\"", "data = \"data", "/postern.toml:3: "),
+    ] {
+        is_told(from, to, told);
+    }
+}
+
+fn is_told(from: &str, to: &str, told: &str) {
+    assert!(GOOD.contains(from), "{from}");
+    let error = read(&GOOD.replacen(from, to, 1)).unwrap_err();
+    assert!(error.contains(told), "{to}\n  told: {error}\n  want: {told}");
+}
+
+#[test]
+fn mistakes_about_http_are_named_too() {
+    for (from, to, told) in [
         ("name = \"dav\"", "prefix_header = \"X-Script-Name\"", "prefix_header is for a path other than \"/\""),
         ("name = \"dav\"", "path = \"/dav\"", "a path other than \"/\" needs prefix_header = \"X-Script-Name\""),
         ("name = \"dav\"", "path = \"/dav/../x\"", "/postern.toml:17: path: \"/dav/../x\" is no path (a dot segment)"),
@@ -161,14 +179,8 @@ fn every_mistake_is_named_with_its_line_and_a_remedy() {
             "user has to hold {login} once",
         ),
         ("listen_starttls", "http2 = true\nlisten_starttls", "http2 is for http: take it out"),
-        ("name = \"dav\"", "name = \"imap\"", "the name \"imap\" is taken"),
-        ("\"[::]:8445\"", "\"[::]:8443\"", "[::]:8443 is listened on twice"),
-        ("name = \"dav\"", "name = 5", "/postern.toml:17: name: invalid type: integer `5`, expected a string"),
-        ("data = \"data\"", "data = \"data", "/postern.toml:3: "),
     ] {
-        assert!(GOOD.contains(from), "{from}");
-        let error = read(&GOOD.replacen(from, to, 1)).unwrap_err();
-        assert!(error.contains(told), "{to}\n  told: {error}\n  want: {told}");
+        is_told(from, to, told);
     }
 }
 
