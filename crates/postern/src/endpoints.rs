@@ -171,9 +171,11 @@ fn http_door(
         }
     };
     let mut service = HttpDoor::forwarding(keeper, door, upstream, handover, portal);
-    if let Serves::Routes(routes) = &http.serves {
-        service = service.with_routes(routes.clone());
-    }
+    service = match &http.serves {
+        Serves::Whole(_) => service,
+        Serves::Routes(routes) => service.with_routes(routes.clone()),
+        Serves::ByResourceType(data) => service.by_resource_type(data.clone()),
+    };
     if let Some(prefix) = &http.prefix {
         service = service.with_prefix(prefix.clone());
     }

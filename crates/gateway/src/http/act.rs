@@ -67,6 +67,11 @@ pub(super) fn is_for_one(headers: &HeaderMap) -> bool {
     depths.next().is_some_and(|depth| depth == "0") && depths.next().is_none()
 }
 
+/// True if it says a depth that is neither 0 nor 1.
+pub(super) fn is_for_all(headers: &HeaderMap) -> bool {
+    headers.get_all(DEPTH).iter().any(|depth| depth != "0" && depth != "1")
+}
+
 /// Where COPY and MOVE put things; `None` for other methods.
 pub(super) fn destination(request: &Parts) -> Result<Option<Path>, StatusCode> {
     if !matches!(request.method.as_str(), "COPY" | "MOVE") {

@@ -47,14 +47,11 @@ pub(super) enum ForwardError {
 
 impl Forward {
     pub(super) fn new(upstream: Upstream) -> Self {
-        Self::with_patience(upstream, HEAD)
+        Self::with_head_timeout(upstream, HEAD)
     }
 
-    pub(super) fn with_head_timeout(self, head: Duration) -> Self {
-        Self::with_patience(self.pool.upstream().clone(), head)
-    }
-
-    fn with_patience(upstream: Upstream, head: Duration) -> Self {
+    /// With another time for the server to begin its answer.
+    pub(super) fn with_head_timeout(upstream: Upstream, head: Duration) -> Self {
         let authority = match &upstream {
             Upstream::Tcp { .. } => upstream.to_string().parse().ok(),
             Upstream::Unix(_) => None,

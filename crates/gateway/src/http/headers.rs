@@ -60,6 +60,10 @@ const OURS_TO_SET: [&str; 28] = [
 /// All that begins like this, likewise. SOGo believes the second.
 const OURS_TO_BEGIN: [&str; 2] = ["x-forwarded-", "x-webobjects-"];
 
+/// Headers that say what a request is. Spelled in another way, `Content_Length`,
+/// they are something else to us, and the same to a server that folds names.
+const SPELLED_ONE_WAY: [&str; 4] = ["content-length", "content-type", "content-encoding", "transfer-encoding"];
+
 /// A WSGI or CGI server cannot tell `X_Remote_User`, `x-remote-user` and
 /// `X.Remote.User` apart: all become `HTTP_X_REMOTE_USER`.
 fn fold(name: &str) -> String {
@@ -89,6 +93,7 @@ pub(super) fn for_upstream(headers: &mut HeaderMap, asking: &Asking<'_>) -> Opti
             let folded = fold(name.as_str());
             ours.contains(&folded)
                 || OURS_TO_SET.contains(&folded.as_str())
+                || (SPELLED_ONE_WAY.contains(&folded.as_str()) && folded != name.as_str())
                 || OURS_TO_BEGIN.iter().any(|begin| folded.starts_with(begin))
         })
         .cloned()
@@ -219,6 +224,9 @@ mod tests {
             ("transfer-encoding", "chunked"),
             ("proxy-authorization", "Basic c2VjcmV0"),
             ("expect", "100-continue"),
+            ("content_length", "7"),
+            ("Transfer_Encoding", "chunked"),
+            ("content.type", "text/html"),
             ("depth", "1"),
         ]);
         let want = [

@@ -7,10 +7,12 @@ mod forward;
 mod framing;
 mod handover;
 mod headers;
+mod kinds;
 mod pool;
 mod response_policy;
 mod routes;
 mod sent;
+mod server_behind;
 mod steady;
 mod strict;
 mod terms;
@@ -18,11 +20,12 @@ mod turn;
 mod watched;
 mod well_known;
 mod wire;
+mod xml_body;
 
 use std::{convert::Infallible, pin::pin, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use authority::{Door, Grant, Secret};
+use authority::{Door, Grant, Scopes, Secret};
 use front::{Connection, Peer, Seat, Service};
 use http::{HeaderValue, Request, Response, StatusCode, header, request::Parts};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
@@ -31,11 +34,11 @@ use keeper::{Fenced, Holder, Keeper, LiveSession, SignIn, SignInAttempt, TurnedA
 
 use self::{
     body::Body,
-    forward::{Forward, passed_on},
+    forward::Forward,
     framing::{Follower, Framing, Seen},
-    headers::Asking,
-    routes::Routes,
-    sent::What,
+    kinds::ByKind,
+    routes::{Routes, Ways},
+    server_behind::{ServerBehind, Turned},
     steady::{Stalled, Steady},
     terms::{Asked, Serves, Terms},
     turn::Turn,
@@ -70,7 +73,7 @@ pub struct HttpDoor {
 
 /// Who answers once somebody has signed in.
 enum Behind {
-    Server { forward: Box<Forward>, handover: HttpHandover },
+    Server(Box<ServerBehind>),
     Drive(Arc<Drive>),
 }
 
@@ -99,7 +102,8 @@ impl HttpDoor {
         handover: HttpHandover,
         portal: &str,
     ) -> Self {
-        Self::new(keeper, door, Behind::Server { forward: Box::new(Forward::new(upstream)), handover }, portal)
+        let server = ServerBehind { forward: Forward::new(upstream), handover };
+        Self::new(keeper, door, Behind::Server(Box::new(server)), portal)
     }
 
     /// A door to the embedded drive.
@@ -124,9 +128,21 @@ impl HttpDoor {
         self
     }
 
+    /// A door where each collection says itself which of these kinds it is of,
+    /// and a password for one of them will do to come in.
+    #[must_use]
+    pub fn by_resource_type(mut self, data: Scopes) -> Self {
+        let kinds = ByKind::new(data);
+        self.terms.serves = Serves::ByKind(Ways::new(kinds.door(&self.door)), Box::new(kinds));
+        self
+    }
+
     /// A door of which only this folder is served.
     #[must_use]
     pub fn with_prefix(mut self, prefix: Prefix) -> Self {
+        if let Serves::ByKind(_, kinds) = &mut self.terms.serves {
+            kinds.begin_at(prefix.path().clone());
+        }
         self.terms.prefix = Some(prefix);
         self
     }
@@ -142,8 +158,8 @@ impl HttpDoor {
     /// How long the server behind may take to begin its answer, instead of 60 seconds.
     #[must_use]
     pub fn with_head_timeout(mut self, head: Duration) -> Self {
-        if let Behind::Server { forward, handover } = self.behind {
-            self.behind = Behind::Server { forward: Box::new(forward.with_head_timeout(head)), handover };
+        if let Behind::Server(server) = &mut self.behind {
+            server.forward = Forward::with_head_timeout(server.forward.upstream().clone(), head);
         }
         self
     }
@@ -223,26 +239,19 @@ impl HttpDoor {
         let request = request.map(|body| Steady::new(body, self.body, stalled.clone()));
         let answer = match &self.behind {
             Behind::Drive(drive) => drive.answer(&grant.account().to_string(), session, request).await,
-            Behind::Server { forward, handover } => {
-                let asking = Asking {
-                    login: grant.login().as_str(),
-                    handover,
-                    prefix: self.terms.prefix.as_ref(),
-                    peer: caller.peer,
-                    encrypted: caller.encrypted,
-                };
-                let (parts, body) = request.into_parts();
-                match forward.send(parts, What::Streaming(body), &asking).await {
-                    Ok(answer) => passed_on(answer),
-                    Err(error) => {
-                        if !stalled.is_true() {
-                            tracing::error!(door = %self.door.name, upstream = %forward.upstream(), %error,
-                                "a request could not be answered");
-                        }
-                        last(try_later())
+            Behind::Server(server) => match server.answer(request, caller, grant, &self.terms).await {
+                Ok(answer) => answer,
+                // What was sent of it may not have been read.
+                Err(Turned::OutOfScope) => last(self.out_of_scope()),
+                Err(Turned::Refused(status)) => malformed(status),
+                Err(Turned::Outage(error)) => {
+                    if !stalled.is_true() {
+                        tracing::error!(door = %self.door.name, upstream = %server.forward.upstream(), %error,
+                            "a request could not be answered");
                     }
+                    last(try_later())
                 }
-            }
+            },
         };
         // Whatever was made of it, it is not all.
         if stalled.is_true() {

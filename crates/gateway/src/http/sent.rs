@@ -41,6 +41,10 @@ enum Awaited {
 impl What {
     pub(super) const NOTHING: Self = Self::Whole(None);
 
+    pub(super) fn whole(octets: impl Into<Bytes>) -> Self {
+        Self::Whole(Some(octets.into()).filter(|octets| !octets.is_empty()))
+    }
+
     pub(super) fn is_nothing(&self) -> bool {
         match self {
             Self::Streaming(body) => http_body::Body::is_end_stream(body),

@@ -10,6 +10,7 @@ use protocols::http::Path;
 use super::{
     act::{self, Act},
     handover::Prefix,
+    kinds::ByKind,
     routes::{Routes, Ways},
 };
 
@@ -19,6 +20,8 @@ pub(super) enum Serves {
     Whole(Ways),
     /// By path.
     Routes(Routes),
+    /// By what each collection says that it is, once somebody is in.
+    ByKind(Ways, Box<ByKind>),
 }
 
 /// The terms of one door.
@@ -60,7 +63,9 @@ impl Terms {
             return Ok(self.nowhere());
         }
         match &self.serves {
-            Serves::Whole(ways) => Ok(Asked { door: Cow::Borrowed(ways.door(act)), is_served: true }),
+            Serves::Whole(ways) | Serves::ByKind(ways, _) => {
+                Ok(Asked { door: Cow::Borrowed(ways.door(act)), is_served: true })
+            }
             Serves::Routes(routes) => Ok(self.by_route(routes, request, &path, destination.as_ref())),
         }
     }
