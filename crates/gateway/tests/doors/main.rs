@@ -12,6 +12,7 @@ mod http_pool;
 mod http_routes;
 mod http_sessions;
 mod http_sign_in;
+mod http_smuggling;
 mod imap;
 mod imap_behind;
 mod imap_client;

@@ -217,8 +217,8 @@ fn routes(raw: Vec<RawRoute>) -> Result<Vec<Route>, String> {
 }
 
 fn by_type(data: Scopes) -> Result<Scopes, String> {
-    let told_apart = |scope: &Scope| matches!(scope, Scope::Full(Area::Calendars | Area::Contacts));
-    if data.iter().all(told_apart) {
+    let both: Scopes = [Scope::Full(Area::Calendars), Scope::Full(Area::Contacts)].into_iter().collect();
+    if data == both {
         Ok(data)
     } else {
         Err("kinds = \"resourcetype\" tells calendars from contacts: write data = [\"calendars\", \"contacts\"]".into())
