@@ -56,7 +56,7 @@ pub(crate) fn endpoints(
     let mut all = pages(config, &lasting.portal, tls);
     for gateway in &config.gateway {
         let (service, alpn) = service(config, keeper, gateway)?;
-        let tls = tls.with_alpn(&[alpn]);
+        let tls = tls.with_alpn(alpn);
         let mut at = |address: &Address, security| {
             let endpoint = endpoint(config, &gateway.name, address, security, &gateway.proxy_protocol_from);
             all.push((endpoint, service.clone()));
@@ -125,7 +125,7 @@ fn service(
     config: &Config,
     keeper: &Arc<Keeper>,
     gateway: &Gateway,
-) -> Result<(Arc<dyn Service>, &'static str), ServeError> {
+) -> Result<(Arc<dyn Service>, &'static [&'static str]), ServeError> {
     let (keeper, door, upstream) = (keeper.clone(), door(gateway), gateway.upstream.clone());
     let portal = config.url.to_string();
     Ok(match &gateway.service {
@@ -137,10 +137,10 @@ fn service(
                 Mailbox::Sieve => Arc::new(MailDoor::new(keeper, door, upstream, Sieve::new(by), &portal)),
             };
             // As registered for TLS (RFC 7301).
-            let alpn = match mailbox {
-                Mailbox::Imap => "imap",
-                Mailbox::Pop3 => "pop3",
-                Mailbox::Sieve => "managesieve",
+            let alpn: &[&str] = match mailbox {
+                Mailbox::Imap => &["imap"],
+                Mailbox::Pop3 => &["pop3"],
+                Mailbox::Sieve => &["managesieve"],
             };
             (service, alpn)
         }
@@ -150,9 +150,12 @@ fn service(
                 By::MasterUser(by) => SubmissionHandover::Authenticate(master(by)?),
             };
             let speaks = Submission::new(config.url.host(), handover, *own_addresses);
-            (Arc::new(MailDoor::new(keeper, door, upstream, speaks, &portal)), "smtp")
+            (Arc::new(MailDoor::new(keeper, door, upstream, speaks, &portal)), &["smtp"])
         }
-        Spoken::Http(http) => (Arc::new(http_door(keeper, door, upstream, http, &portal)?), "http/1.1"),
+        Spoken::Http(http) => {
+            let alpn: &[&str] = if http.http2 { &["h2", "http/1.1"] } else { &["http/1.1"] };
+            (Arc::new(http_door(keeper, door, upstream, http, &portal)?), alpn)
+        }
     })
 }
 

@@ -7,6 +7,7 @@ mod bad_input;
 mod clients;
 mod command_line;
 mod confined;
+mod dav;
 mod faults;
 mod keys;
 mod mailboxes;

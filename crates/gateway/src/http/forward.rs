@@ -2,7 +2,7 @@
 
 use std::{io, time::Duration};
 
-use http::{Request, Response, StatusCode, Uri, Version, request::Parts, uri::Authority};
+use http::{Request, Response, StatusCode, Uri, Version, header, request::Parts, uri::Authority};
 use http_body_util::{BodyExt, Limited};
 
 use super::{
@@ -73,6 +73,7 @@ impl Forward {
     ) -> Result<Response<Answering>, ForwardError> {
         headers::for_upstream(&mut parts.headers, asking)
             .ok_or(ForwardError::Unwritable("the login fits no header"))?;
+        let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok()?.parse::<Authority>().ok());
         let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
         let target = match asking.prefix {
             Some(prefix) => prefix.strip(target).ok_or(ForwardError::Unwritable("the target lies outside `path`"))?,
@@ -90,7 +91,7 @@ impl Forward {
             status if status.is_informational() => return Err(ForwardError::Switched(status)),
             _ => {}
         }
-        headers::from_upstream(answer.headers_mut(), &self.authority);
+        headers::from_upstream(answer.headers_mut(), &self.authority, host.as_ref());
         *answer.version_mut() = Version::HTTP_11;
         Ok(answer)
     }

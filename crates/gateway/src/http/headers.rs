@@ -122,14 +122,19 @@ pub(super) fn for_upstream(headers: &mut HeaderMap, asking: &Asking<'_>) -> Opti
     Some(())
 }
 
-/// Rewrites the headers of the answer. `upstream` is where it comes from: what
-/// points there must not lead the client past us, nor tell where it is.
-pub(super) fn from_upstream(headers: &mut HeaderMap, upstream: &Authority) {
+/// Rewrites the headers of the answer. `upstream` is where it comes from, `host`
+/// what the client calls us: what points to either must not lead the client past
+/// us, nor tell where that is. nginx names the one with the port of the other.
+pub(super) fn from_upstream(headers: &mut HeaderMap, upstream: &Authority, host: Option<&Authority>) {
     remove_hop_by_hop(headers);
     for name in [header::LOCATION, header::CONTENT_LOCATION] {
         let Some(value) = headers.get(&name) else { continue };
         let uri = value.to_str().ok().and_then(|value| value.parse::<Uri>().ok());
-        let Some(uri) = uri.filter(|uri| uri.authority() == Some(upstream)) else { continue };
+        let is_here = |uri: &Uri| {
+            let here = host.is_some_and(|host| uri.host().is_some_and(|named| named.eq_ignore_ascii_case(host.host())));
+            uri.scheme().is_some() && (here || uri.authority() == Some(upstream))
+        };
+        let Some(uri) = uri.filter(is_here) else { continue };
         let path = uri.path_and_query().map_or("/", |path| path.as_str());
         if let Ok(path) = HeaderValue::try_from(path) {
             headers.insert(name, path);
@@ -248,12 +253,15 @@ mod tests {
             ("http://127.0.0.1:5232/alice/?x=1", "/alice/?x=1"),
             ("http://127.0.0.1:5232", "/"),
             ("https://127.0.0.1:5232/a", "/a"),
-            ("https://dav.example.org/a", "https://dav.example.org/a"),
+            ("https://other.example.org/a", "https://other.example.org/a"),
+            ("http://dav.example.org:5232/a", "/a"),
+            ("https://DAV.example.org/a", "/a"),
+            ("//dav.example.org/a", "//dav.example.org/a"),
             ("/a", "/a"),
             ("http://127.0.0.1:52320/a", "http://127.0.0.1:52320/a"),
         ] {
             let mut answer = headers(&[("location", location), ("connection", "close"), ("keep-alive", "1")]);
-            from_upstream(&mut answer, &upstream);
+            from_upstream(&mut answer, &upstream, Some(&Authority::from_static("dav.example.org:8444")));
             assert_eq!(answer["location"], want);
             assert_eq!(answer.len(), 1);
         }

@@ -8,6 +8,7 @@ mod framing;
 mod handover;
 mod headers;
 mod kinds;
+mod multiplexed;
 mod pool;
 mod response_policy;
 mod routes;
@@ -305,6 +306,9 @@ impl Service for HttpDoor {
     async fn serve(&self, connection: Connection) {
         let Connection { stream, peer, shutdown, seat, .. } = connection;
         let caller = Caller { peer, encrypted: stream.is_encrypted() };
+        if stream.alpn() == Some(b"h2") {
+            return multiplexed::serve(self, stream, caller, seat, shutdown).await;
+        }
         let holder = Holder::default();
         let shared = Shared { seat, caller, seen: Seen::default(), turn: Turn::new(holder.clone()) };
         let io = Watched::new(Fenced::new(stream, holder), Follower::new(shared.seen.clone()), shared.turn.clone());

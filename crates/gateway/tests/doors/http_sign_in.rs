@@ -15,10 +15,14 @@ use crate::{
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nSet-Cookie: a=1; Domain=example.org\r\n\r\nhi";
 
-pub(crate) fn dav(world: &World, behind: &Behind) -> Served {
+pub(crate) fn door_to(world: &World, behind: &Behind) -> HttpDoor {
     let door = door("dav", Protocol::Http, "calendars,contacts");
     let user = gateway::HttpHandover::Header(HeaderName::from_static("x-remote-user"));
-    Served::new(HttpDoor::forwarding(world.keeper.clone(), door, behind.upstream(), user, PORTAL), Security::None)
+    HttpDoor::forwarding(world.keeper.clone(), door, behind.upstream(), user, PORTAL)
+}
+
+pub(crate) fn dav(world: &World, behind: &Behind) -> Served {
+    Served::new(door_to(world, behind), Security::None)
 }
 
 /// All of an answer but its date.

@@ -8,6 +8,7 @@ mod behind;
 mod http_bodies;
 mod http_drive;
 mod http_forward;
+mod http_multiplexed;
 mod http_pool;
 mod http_routes;
 mod http_sessions;

@@ -41,7 +41,7 @@ pub enum BadXml {
 /// What a collection says that it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Kinds {
-    /// Any collection.
+    /// Any collection, or a principal (RFC 3744), from which apps find theirs.
     pub collection: bool,
     /// A calendar, or a scheduling inbox or outbox (RFC 4791, RFC 6638).
     pub calendar: bool,
@@ -160,7 +160,7 @@ impl Kinds {
     fn add(&mut self, name: &Name<'_>) {
         const CALDAV: &str = "urn:ietf:params:xml:ns:caldav";
         match (name.namespace, name.local) {
-            (Some("DAV:"), "collection") => self.collection = true,
+            (Some("DAV:"), "collection" | "principal") => self.collection = true,
             (Some(CALDAV), "calendar" | "schedule-inbox" | "schedule-outbox") => self.calendar = true,
             (Some("urn:ietf:params:xml:ns:carddav"), "addressbook") => self.addressbook = true,
             _ => {}

@@ -111,6 +111,8 @@ impl Looking<'_> {
             place = match self.itself(&step).await? {
                 Some(kinds) if kinds.is_typed() => return Ok(Place::Typed(kinds, step)),
                 Some(kinds) if kinds.collection => Place::Home,
+                // Xandikos does not call it a collection.
+                _ if step.as_str() == self.root.as_str() => Place::Home,
                 Some(_) => Place::Plain,
                 // Some servers do not show the way to what they show.
                 None => Place::Absent,
