@@ -104,18 +104,19 @@ impl Forward {
         let (mut parts, mut body) = (parts, body);
         if let Some(line) = self.pool.kept().await {
             let spare = (body.is_nothing() && may_be_heard_twice(&parts)).then(|| parts.clone());
-            match self.ask(line, parts, body).await {
+            let failed = match self.ask(line, parts, body).await {
                 Ok(answer) => return Ok(answer),
                 Err(Unanswered::Late) => return Err(ForwardError::Late),
-                Err(Unanswered::Failed(Failed { unsent: Some(request), .. })) => {
+                Err(Unanswered::Failed(failed)) => *failed,
+            };
+            (parts, body) = match (failed.unsent, spare) {
+                (Some(request), _) => {
                     let (again, sent) = request.into_parts();
-                    (parts, body) = (again, sent.into_what());
+                    (again, sent.into_what())
                 }
-                Err(Unanswered::Failed(Failed { error, has_spoken, .. })) => match spare {
-                    Some(spare) if !has_spoken => (parts, body) = (spare, What::NOTHING),
-                    _ => return Err(ForwardError::Broken(error)),
-                },
-            }
+                (None, Some(spare)) if !failed.has_spoken => (spare, What::NOTHING),
+                (None, _) => return Err(ForwardError::Broken(failed.error)),
+            };
         }
         let line = self.pool.opened().await.map_err(ForwardError::Down)?;
         self.ask(line, parts, body).await.map_err(|unanswered| match unanswered {
@@ -127,8 +128,8 @@ impl Forward {
     async fn ask(&self, mut line: Line, parts: Parts, body: What) -> Result<Response<Answering>, Unanswered> {
         let (sent, progress) = Sent::new(body);
         let answer = tokio::select! {
-            answer = line.ask(Request::from_parts(parts, sent)) => answer.map_err(Unanswered::Failed)?,
-            () = progress.is_stuck(self.head) => return Err(Unanswered::Late),
+            answer = line.ask(Request::from_parts(parts, sent)) => answer.map_err(|failed| Unanswered::Failed(Box::new(failed)))?,
+            () = progress.stops(self.head) => return Err(Unanswered::Late),
         };
         let (head, body) = answer.into_parts();
         Ok(Response::from_parts(head, self.pool.answering(body, line).await))
@@ -137,7 +138,7 @@ impl Forward {
 
 enum Unanswered {
     Late,
-    Failed(Failed),
+    Failed(Box<Failed>),
 }
 
 fn may_be_heard_twice(request: &Parts) -> bool {

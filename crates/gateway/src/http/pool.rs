@@ -54,11 +54,14 @@ struct Idle {
     is_swept: bool,
 }
 
+/// What reads and writes, whenever it is polled.
+type Driven = Pin<Box<http1::Connection<TokioIo<Wire>, Sent>>>;
+
 /// One connection.
 pub(super) struct Line {
     sender: http1::SendRequest<Sent>,
     /// `None` once it is over.
-    connection: Option<Pin<Box<http1::Connection<TokioIo<Wire>, Sent>>>>,
+    connection: Option<Driven>,
     heard: Heard,
 }
 
@@ -104,7 +107,11 @@ impl Pool {
         let mut answering = Answering { body, line: Some(line), pool: self.clone(), broken: None };
         // Nobody would ask for any of it, and so notice its end.
         if answering.body.is_end_stream() {
-            poll_fn(|cx| Poll::Ready(answering.end(cx))).await;
+            poll_fn(|cx| {
+                answering.end(cx);
+                Poll::Ready(())
+            })
+            .await;
         }
         answering
     }
@@ -179,7 +186,7 @@ impl Line {
 }
 
 /// Reads and writes what there is to be read and written.
-fn drive(connection: &mut Option<Pin<Box<http1::Connection<TokioIo<Wire>, Sent>>>>, cx: &mut Context<'_>) {
+fn drive(connection: &mut Option<Driven>, cx: &mut Context<'_>) {
     if let Some(driven) = connection
         && driven.as_mut().poll(cx).is_ready()
     {

@@ -67,7 +67,7 @@ impl Sent {
 impl Progress {
     /// Returns when the server was waited for so long. Most answer when they
     /// have all of a body, which may take as long as it likes to come.
-    pub(super) async fn is_stuck(mut self, patience: Duration) {
+    pub(super) async fn stops(mut self, patience: Duration) {
         loop {
             let awaited = *self.0.borrow_and_update();
             let changed = match awaited {

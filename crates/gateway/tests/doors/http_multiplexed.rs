@@ -195,13 +195,16 @@ fn value(header: &str) -> String {
     header.trim().trim_start_matches("Authorization: ").to_owned()
 }
 
+/// Headers in place of the usual ones, `-` for none; and a body.
+type Row<'a> = (Vec<(&'a str, &'a str)>, &'a [u8]);
+
 #[tokio::test]
 async fn what_is_decided_on_gets_through_and_no_tricks_with_it() {
     let (world, _, _, good) = world().await;
     let behind = Behind::that(Does::Says(OK)).await;
     let site = Site::new(&world, &behind);
     let wrong = value(&basic(ALICE, PRIMARY));
-    let rows: Vec<(Vec<(&str, &str)>, &[u8])> = vec![
+    let rows: Vec<Row<'_>> = vec![
         // Its own pseudo-headers: once each, first, known, and fit.
         (vec![(":path", "-")], b""),
         (vec![(":method", "-")], b""),

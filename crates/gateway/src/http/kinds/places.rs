@@ -48,13 +48,17 @@ pub(super) enum Place {
     Absent,
 }
 
-/// What is known of a path by itself.
+/// A login and a path: what one person sees is nothing to another.
+type Whose = (Box<str>, Box<str>);
+
+/// What is known of a path by itself, if anything is: that it says what it is, or
+/// that nothing is there.
 type Known = Option<Option<Kinds>>;
 
 /// What was learnt.
 #[derive(Default)]
 pub(super) struct Places {
-    known: Mutex<HashMap<(Box<str>, Box<str>), (Option<Kinds>, Instant)>>,
+    known: Mutex<HashMap<Whose, (Option<Kinds>, Instant)>>,
     /// Counted up by each change, so that what was asked before is not kept after.
     changes: AtomicU64,
 }
