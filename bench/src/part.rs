@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::ValueEnum;
 
 use crate::{
-    Extent, Outcome, cold, decision, disk, durable, imap, radicale,
+    Extent, Outcome, cold, decision, disk, durable, http, imap, radicale,
     report::{self, Line, tell},
 };
 
@@ -24,6 +24,8 @@ pub(crate) enum Part {
     ImapFetch,
     /// Memory per idle IMAP session, beside its peers
     ImapIdle,
+    /// HTTPS with a credential check, beside nginx
+    HttpCheck,
     /// Radicale behind the gateway, beside Radicale alone
     Radicale,
 }
@@ -37,6 +39,7 @@ impl Part {
             Self::ImapLogins => imap::logins::measure(extent),
             Self::ImapFetch => imap::fetch::measure(extent),
             Self::ImapIdle => imap::idle::measure(extent),
+            Self::HttpCheck => http::measure(extent),
             Self::Radicale => radicale::measure(extent),
         }
     }

@@ -25,6 +25,8 @@ pub(crate) enum Part {
     ImapFetch,
     /// Memory per idle IMAP session, beside its peers
     ImapIdle,
+    /// HTTPS with a credential check, beside nginx
+    HttpCheck,
     /// Radicale behind the gateway, beside Radicale alone
     Radicale,
 }
@@ -38,6 +40,7 @@ impl Part {
             Self::ImapLogins | Self::ImapFetch | Self::ImapIdle => {
                 &["dovecot-imapd", "haproxy", "libnginx-mod-mail", "nginx-light"]
             }
+            Self::HttpCheck => &["nginx-light"],
             Self::Radicale => &["python3-bcrypt", "python3-passlib", "radicale"],
         }
     }
