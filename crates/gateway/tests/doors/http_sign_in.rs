@@ -146,5 +146,10 @@ async fn the_drive_has_the_same_door() {
     assert_eq!(answer.text(), page);
     assert_eq!(answer.headers["content-security-policy"], "sandbox; default-src 'none'");
     assert_eq!(ask(files.address, "GET /page.html", &bobs).await.status, StatusCode::NOT_FOUND);
+    let reading = basic(ALICE, world.password(&alice, "files:read").await.secret.expose());
+    for (line, status) in [("GET /page.html", 200), ("PROPFIND /", 207), ("DELETE /page.html", 403), ("MKCOL /d", 403)]
+    {
+        assert_eq!(ask(files.address, line, &reading).await.status, status, "{line}");
+    }
     assert_eq!(ask(files.address, "GET /page.html", "").await.status, StatusCode::UNAUTHORIZED);
 }
