@@ -45,7 +45,7 @@ impl Stream {
     #[must_use]
     pub fn alpn(&self) -> Option<&[u8]> {
         match &self.0 {
-            Kind::Tls(stream) => stream.get_ref().1.alpn_protocol(),
+            Kind::Tls(stream) => stream.alpn(),
             Kind::Plain(_) => None,
         }
     }
