@@ -11,6 +11,7 @@ mod disk;
 mod durable;
 mod fence;
 mod filled_store;
+mod http;
 mod imap;
 mod machine;
 mod part;
@@ -50,6 +51,9 @@ enum Command {
     /// The server behind, for `run`
     #[command(hide = true)]
     ImapStub { port: u16 },
+    /// The web server behind, for `run`
+    #[command(hide = true)]
+    HttpStub { port: u16 },
     /// The floor that gateways are measured against, for `run`
     #[command(hide = true)]
     Pump { port: u16, upstream: u16, certificate: PathBuf, key: PathBuf },
@@ -81,6 +85,7 @@ fn main() -> ExitCode {
     let served = match Bench::parse().command {
         Command::Run { parts, extent } => return part::run(&parts, &extent),
         Command::ImapStub { port } => imap::stub::serve(port),
+        Command::HttpStub { port } => http::stub::serve(port),
         Command::Pump { port, upstream, certificate, key } => imap::pump::serve(port, upstream, &certificate, &key),
     };
     match served {

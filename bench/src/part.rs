@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::ValueEnum;
 
 use crate::{
-    Extent, Outcome, cold, decision, disk, durable, fence, imap, radicale,
+    Extent, Outcome, cold, decision, disk, durable, fence, http, imap, radicale,
     report::{self, Line, tell},
 };
 
@@ -26,6 +26,8 @@ pub(crate) enum Part {
     ImapIdle,
     /// Revoking with 10,000 live sessions: the fence, and the sockets
     Revoke,
+    /// HTTPS with a credential check, beside nginx
+    HttpCheck,
     /// Radicale behind the gateway, beside Radicale alone
     Radicale,
 }
@@ -40,6 +42,7 @@ impl Part {
             Self::ImapFetch => imap::fetch::measure(extent),
             Self::ImapIdle => imap::idle::measure(extent),
             Self::Revoke => Ok([fence::measure(extent)?, imap::revoke::measure(extent)?].concat()),
+            Self::HttpCheck => http::measure(extent),
             Self::Radicale => radicale::measure(extent),
         }
     }

@@ -10,17 +10,21 @@
 
 mod dovecot;
 mod imap;
+mod nginx;
 mod postern;
 mod postfix;
 mod process;
 mod radicale;
+mod xandikos;
 
 pub use dovecot::{Dovecot, Mailboxes};
 pub use imap::Imap;
+pub use nginx::Nginx;
 pub use postern::{Account, Output, Postern, Site, binary};
 pub use postfix::Postfix;
 pub use process::{Running, free_port, run, until};
 pub use radicale::Radicale;
+pub use xandikos::Xandikos;
 
 /// What the accounts of the tests sign in to the portal with.
 pub const PRIMARY: &str = "correct horse battery staple";

@@ -16,7 +16,7 @@ use protocols::{
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them, by the names of their folders of seeds.
-pub const ALL: [Target; 11] = [
+pub const ALL: [Target; 13] = [
     ("imap_server", imap_server),
     ("imap_client", imap_client),
     ("pop3_server", pop3_server),
@@ -28,6 +28,8 @@ pub const ALL: [Target; 11] = [
     ("smtp_session", smtp_session),
     ("sasl", sasl),
     ("basic", basic),
+    ("http_path", http_path),
+    ("dav", dav),
 ];
 
 pub fn imap_server(input: &[u8]) {
@@ -164,6 +166,35 @@ pub fn sasl(input: &[u8]) {
 pub fn basic(input: &[u8]) {
     if let Ok(credentials) = http::basic(input) {
         assert!(!credentials.authcid.is_empty() && !credentials.authcid.chars().any(char::is_control));
+    }
+}
+
+/// A path that is read is read the same again, and holds nothing that another
+/// server could take for a separator.
+pub fn http_path(input: &[u8]) {
+    let Ok(text) = std::str::from_utf8(input) else { return };
+    let Ok(path) = http::Path::parse(text) else { return };
+    let segments = path.as_str().split('/').skip(1);
+    for segment in segments {
+        assert!(
+            !segment.is_empty() && segment != "." && segment != ".." && !segment.contains(['\\', '\0', '\r', '\n'])
+        );
+    }
+    let slash = if path.is_collection() { "/" } else { "" };
+    assert_eq!(http::Path::parse(&format!("{}{slash}", path.encoded())).as_ref(), Ok(&path));
+    assert!(path.is_within(&http::Path::root()) && path.parent().is_none_or(|parent| path.is_within(&parent)));
+}
+
+/// What stands where is really there.
+pub fn dav(input: &[u8]) {
+    let (hrefs, responses, kinds) =
+        (http::dav::hrefs(input), http::dav::responses(input), http::dav::kinds_asked_for(input));
+    assert_eq!(hrefs.is_ok(), responses.is_ok());
+    assert_eq!(hrefs.is_ok(), kinds.is_ok());
+    for response in responses.unwrap_or_default() {
+        let text = &input[response.range];
+        assert!(text.starts_with(b"<") && text.ends_with(b">"));
+        assert!(std::str::from_utf8(text).is_ok());
     }
 }
 

@@ -27,6 +27,8 @@ pub(crate) enum Part {
     ImapIdle,
     /// Revoking with 10,000 live sessions: the fence, and the sockets
     Revoke,
+    /// HTTPS with a credential check, beside nginx
+    HttpCheck,
     /// Radicale behind the gateway, beside Radicale alone
     Radicale,
 }
@@ -40,6 +42,7 @@ impl Part {
             Self::ImapLogins | Self::ImapFetch | Self::ImapIdle => {
                 &["dovecot-imapd", "haproxy", "libnginx-mod-mail", "nginx-light"]
             }
+            Self::HttpCheck => &["nginx-light"],
             Self::Radicale => &["python3-bcrypt", "python3-passlib", "radicale"],
         }
     }

@@ -33,6 +33,7 @@ pub(crate) const TESTS: &[&str] = &[
     "sieve-connect",
     "strace",
     "swaks",
+    "xandikos",
 ];
 
 /// What `--full` runs on top of that.

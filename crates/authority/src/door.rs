@@ -4,7 +4,7 @@ use std::{fmt, net::IpAddr, str::FromStr, sync::Arc};
 
 use ipnet::IpNet;
 
-use crate::Scopes;
+use crate::Needs;
 
 /// What is spoken at a door.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -41,8 +41,8 @@ pub struct Door {
     pub name: Arc<str>,
     /// What is spoken there.
     pub protocol: Protocol,
-    /// All of these are needed.
-    pub needs: Scopes,
+    /// What it takes.
+    pub needs: Needs,
 }
 
 /// The networks that a password may be used from; empty means anywhere.

@@ -1,6 +1,8 @@
 //! What a credential opens.
 
-use std::{collections::BTreeSet, fmt, str::FromStr};
+use std::{collections::BTreeSet, fmt, str::FromStr, sync::Arc};
+
+use crate::Needs;
 
 /// One kind of data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -80,16 +82,19 @@ impl fmt::Display for Scope {
     }
 }
 
-/// A set of scopes. Printed with commas, read back from that.
+/// A set of scopes. Printed with commas, read back from that. Cheap to clone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Scopes(BTreeSet<Scope>);
+pub struct Scopes(Arc<BTreeSet<Scope>>);
 
 impl Scopes {
     /// True if everything that is needed is opened by this set.
-    pub fn open(&self, needed: &Self) -> bool {
-        needed.0.iter().all(|need| {
-            self.0.contains(need) || matches!(need, Scope::Read(area) if self.0.contains(&Scope::Full(*area)))
-        })
+    pub fn open(&self, needs: &Needs) -> bool {
+        needs.are_met_by(self)
+    }
+
+    /// True if this is in it, or more than this.
+    pub(crate) fn hold(&self, need: &Scope) -> bool {
+        self.0.contains(need) || matches!(need, Scope::Read(area) if self.0.contains(&Scope::Full(*area)))
     }
 
     /// True if it opens nothing.
@@ -105,7 +110,7 @@ impl Scopes {
 
 impl FromIterator<Scope> for Scopes {
     fn from_iter<I: IntoIterator<Item = Scope>>(scopes: I) -> Self {
-        Self(scopes.into_iter().collect())
+        Self(Arc::new(scopes.into_iter().collect()))
     }
 }
 
@@ -150,7 +155,7 @@ mod tests {
             ("wiki", "mail", false),
             ("", "mail", false),
         ] {
-            assert_eq!(scopes(has).open(&scopes(needs)), opens, "{has} at {needs}");
+            assert_eq!(scopes(has).open(&scopes(needs).into()), opens, "{has} at {needs}");
         }
     }
 

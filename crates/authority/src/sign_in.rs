@@ -7,8 +7,8 @@
 use std::net::IpAddr;
 
 use crate::{
-    Account, AccountId, AppPassword, AppPasswordId, Cutoff, Door, Letters, Login, Secret, Standing, State, Timestamp,
-    app_lock,
+    Account, AccountId, AppPassword, AppPasswordId, Cutoff, Door, Letters, Login, Needs, Scopes, Secret, Standing,
+    State, Timestamp, app_lock,
 };
 
 /// What must be looked up before a decision.
@@ -102,6 +102,8 @@ pub struct Grant {
     login: Login,
     aliases: Vec<Login>,
     credential: Credential,
+    /// `None` for a primary password, which has none.
+    scopes: Option<Scopes>,
     until: Option<Timestamp>,
 }
 
@@ -124,6 +126,12 @@ impl Grant {
     /// What opened the door.
     pub fn credential(&self) -> Credential {
         self.credential
+    }
+
+    /// True if it opens this too. For a place behind a door that asks for one of
+    /// several kinds of data, and which of them is known once somebody is in.
+    pub fn opens(&self, needs: &Needs) -> bool {
+        self.scopes.as_ref().is_none_or(|scopes| scopes.open(needs))
     }
 
     /// When it is over by itself, however long the session stands.
@@ -274,7 +282,8 @@ fn decide_app_password(asking: &Asking<'_>, account: &Account, password: &AppPas
         return no(Reason::Scope);
     }
     let effect = if password.first_used.is_none() { Effect::FirstUse(password.id) } else { Effect::Use(password.id) };
-    Verdict::Admit(grant(account, Credential::AppPassword(password.id), password.expires), effect)
+    let (credential, scopes) = (Credential::AppPassword(password.id), Some(password.scopes.clone()));
+    Verdict::Admit(grant(account, credential, scopes, password.expires), effect)
 }
 
 fn decide_primary(account: &Account, check: PrimaryCheck) -> Verdict {
@@ -283,7 +292,7 @@ fn decide_primary(account: &Account, check: PrimaryCheck) -> Verdict {
         PrimaryCheck::Throttled => no(Reason::Throttled),
         PrimaryCheck::Differs => no(Reason::WrongPrimary),
         PrimaryCheck::Matches if account.standing == Standing::Suspended => no(Reason::AccountSuspended),
-        PrimaryCheck::Matches => Verdict::Admit(grant(account, Credential::Primary, None), Effect::PrimaryUse),
+        PrimaryCheck::Matches => Verdict::Admit(grant(account, Credential::Primary, None, None), Effect::PrimaryUse),
     }
 }
 
@@ -332,8 +341,9 @@ pub fn refuse_identity(reason: Reason, account: Option<&Account>) -> Refusal {
     Refusal { reason, account: account.map(|account| account.id), app_password: None }
 }
 
-fn grant(account: &Account, credential: Credential, until: Option<Timestamp>) -> Grant {
-    Grant { account: account.id, login: account.login.clone(), aliases: account.aliases.clone(), credential, until }
+fn grant(account: &Account, credential: Credential, scopes: Option<Scopes>, until: Option<Timestamp>) -> Grant {
+    let (login, aliases) = (account.login.clone(), account.aliases.clone());
+    Grant { account: account.id, login, aliases, credential, scopes, until }
 }
 
 fn refuse(reason: Reason, account: Option<&Account>, password: Option<&AppPassword>) -> Verdict {

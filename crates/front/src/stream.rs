@@ -41,6 +41,15 @@ impl Stream {
         matches!(self.0, Kind::Tls(_))
     }
 
+    /// What was agreed on in the TLS handshake (ALPN, RFC 7301), if anything was.
+    #[must_use]
+    pub fn alpn(&self) -> Option<&[u8]> {
+        match &self.0 {
+            Kind::Tls(stream) => stream.alpn(),
+            Kind::Plain(_) => None,
+        }
+    }
+
     /// Answers the client's TLS handshake, within [`Limits::handshake`].
     ///
     /// The caller must have read up to the end of the STARTTLS command and have

@@ -85,6 +85,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> TlsStream<T> {
         Ok(stream)
     }
 
+    /// What was agreed on in the handshake, if anything was.
+    pub(crate) fn alpn(&self) -> Option<&[u8]> {
+        self.tls.alpn_protocol()
+    }
+
     /// Reads once from the socket, and decrypts all that is complete then.
     fn poll_hear(&mut self, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         OCTETS.with_borrow_mut(|scratch| {

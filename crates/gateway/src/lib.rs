@@ -24,7 +24,7 @@ mod relay;
 mod upstream;
 
 pub use http::{
-    HttpDoor,
+    BasicHandover, HttpDoor, HttpHandover, NotATemplate, Prefix, Route,
     body::{Body, BodyError},
 };
 pub use mail::{Imap, MailDoor, MasterUser, Pop3, Sieve, Submission, SubmissionHandover};

@@ -92,7 +92,7 @@ impl Keeper {
     /// Signs the canary in where its password is good, at a door that is nowhere:
     /// were it dead, all would refuse it, and that would prove nothing.
     pub async fn is_alive(&self, secrets: &CanarySecrets) -> Result<(), CanaryError> {
-        let door = Door { name: Arc::from(NAME), protocol: Protocol::Http, needs: nothing() };
+        let door = Door { name: Arc::from(NAME), protocol: Protocol::Http, needs: nothing().into() };
         let attempt = SignInAttempt {
             login: secrets.login.as_str(),
             acting_as: None,

@@ -3,15 +3,21 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use authority::{Area, Door, Protocol, Scope};
+use authority::{Area, Door, Needs, Protocol, Scope};
 use front::{Address, Connection, Endpoint, Security, Service, Tls};
-use gateway::{HttpDoor, Imap, MailDoor, MasterUser, Pop3, Sieve, Submission, SubmissionHandover, drive::Drive};
+use gateway::{
+    BasicHandover, HttpDoor, HttpHandover, Imap, MailDoor, MasterUser, Pop3, Sieve, Submission, SubmissionHandover,
+    Upstream, drive::Drive,
+};
 use ipnet::IpNet;
 use keeper::Keeper;
 use portal::{DoorHelp, Portal, Settings};
 
 use crate::{
-    config::{Config, Gateway, Mailbox, Master, Service as Spoken, SubmissionHandover as By},
+    config::{
+        Config, Gateway, Handover, Http, Mailbox, Master, PasswordFile, Serves, Service as Spoken,
+        SubmissionHandover as By,
+    },
     data::randomness,
     monitor::{Monitor, Watched},
     serve::ServeError,
@@ -51,7 +57,7 @@ pub(crate) fn endpoints(
     let mut all = pages(config, &lasting.portal, tls);
     for gateway in &config.gateway {
         let (service, alpn) = service(config, keeper, gateway)?;
-        let tls = tls.with_alpn(&[alpn]);
+        let tls = tls.with_alpn(alpn);
         let mut at = |address: &Address, security| {
             let endpoint = endpoint(config, &gateway.name, address, security, &gateway.proxy_protocol_from);
             all.push((endpoint, service.clone()));
@@ -126,7 +132,7 @@ fn service(
     config: &Config,
     keeper: &Arc<Keeper>,
     gateway: &Gateway,
-) -> Result<(Arc<dyn Service>, &'static str), ServeError> {
+) -> Result<(Arc<dyn Service>, &'static [&'static str]), ServeError> {
     let (keeper, door, upstream) = (keeper.clone(), door(gateway), gateway.upstream.clone());
     let portal = config.url.to_string();
     Ok(match &gateway.service {
@@ -138,10 +144,10 @@ fn service(
                 Mailbox::Sieve => Arc::new(MailDoor::new(keeper, door, upstream, Sieve::new(by), &portal)),
             };
             // As registered for TLS (RFC 7301).
-            let alpn = match mailbox {
-                Mailbox::Imap => "imap",
-                Mailbox::Pop3 => "pop3",
-                Mailbox::Sieve => "managesieve",
+            let alpn: &[&str] = match mailbox {
+                Mailbox::Imap => &["imap"],
+                Mailbox::Pop3 => &["pop3"],
+                Mailbox::Sieve => &["managesieve"],
             };
             (service, alpn)
         }
@@ -151,18 +157,51 @@ fn service(
                 By::MasterUser(by) => SubmissionHandover::Authenticate(master(by)?),
             };
             let speaks = Submission::new(config.url.host(), handover, *own_addresses);
-            (Arc::new(MailDoor::new(keeper, door, upstream, speaks, &portal)), "smtp")
+            (Arc::new(MailDoor::new(keeper, door, upstream, speaks, &portal)), &["smtp"])
         }
-        Spoken::Http { user_header, .. } => {
-            (Arc::new(HttpDoor::forwarding(keeper, door, upstream, user_header.clone(), &portal)), "http/1.1")
+        Spoken::Http(http) => {
+            let alpn: &[&str] = if http.http2 { &["h2", "http/1.1"] } else { &["http/1.1"] };
+            (Arc::new(http_door(keeper, door, upstream, http, &portal)?), alpn)
         }
     })
 }
 
-fn master(by: &Master) -> Result<MasterUser, ServeError> {
-    if by.password.is_exposed() {
-        tracing::warn!(file = %by.password.path().display(), "everybody on this machine can read the master user's password: chmod o-rwx it");
+fn http_door(
+    keeper: Arc<Keeper>,
+    door: Door,
+    upstream: Upstream,
+    http: &Http,
+    portal: &str,
+) -> Result<HttpDoor, ServeError> {
+    let handover = match &http.handover {
+        Handover::Header(name) => HttpHandover::Header(name.clone()),
+        Handover::Basic { user, password } => {
+            warn_if_exposed(password);
+            HttpHandover::Basic(BasicHandover::new(user, password.read()?).map_err(ServeError::Handover)?)
+        }
+    };
+    let mut service = HttpDoor::forwarding(keeper, door, upstream, handover, portal);
+    service = match &http.serves {
+        Serves::Whole(_) => service,
+        Serves::Routes(routes) => service.with_routes(routes.clone()),
+        Serves::ByResourceType(data) => service.by_resource_type(data.clone()),
+    };
+    if let Some(prefix) = &http.prefix {
+        service = service.with_prefix(prefix.clone());
     }
+    let has = |area| http.scopes().contains(&&Scope::Full(area)) || http.scopes().contains(&&Scope::Read(area));
+    let begin = |area| has(area).then(|| http.begin.clone());
+    Ok(service.with_well_known(begin(Area::Calendars), begin(Area::Contacts)))
+}
+
+fn warn_if_exposed(password: &PasswordFile) {
+    if password.is_exposed() {
+        tracing::warn!(file = %password.path().display(), "everybody on this machine can read the master user's password: chmod o-rwx it");
+    }
+}
+
+fn master(by: &Master) -> Result<MasterUser, ServeError> {
+    warn_if_exposed(&by.password);
     Ok(MasterUser { login: by.login.clone(), password: by.password.read()?, separator: by.separator })
 }
 
@@ -178,7 +217,7 @@ fn door(gateway: &Gateway) -> Door {
             (protocol, [Scope::Full(Area::Mail)].into_iter().collect())
         }
         Spoken::Submission { .. } => (Protocol::Submission, [Scope::Full(Area::MailSend)].into_iter().collect()),
-        Spoken::Http { data, .. } => (Protocol::Http, data.clone()),
+        Spoken::Http(http) => (Protocol::Http, http.needs()),
     };
     Door { name: gateway.name.as_str().into(), protocol, needs }
 }
@@ -202,30 +241,40 @@ fn help(config: &Config) -> Vec<DoorHelp> {
             Spoken::Mailbox(Mailbox::Pop3, _) => "Mail (POP3)",
             Spoken::Mailbox(Mailbox::Sieve, _) => "Mail filters (ManageSieve)",
             Spoken::Submission { .. } => "Sending mail (SMTP)",
-            Spoken::Http { data, .. } => dav_title(data),
+            Spoken::Http(http) => return http_help(host, gateway, http, implicit),
         };
-        let address = match (&gateway.service, implicit, starttls) {
-            (Spoken::Http { .. }, Some(port), _) => format!("https://{host}:{port}/"),
-            (_, Some(port), _) => format!("Server {host}, port {port}, SSL/TLS"),
-            (_, None, Some(port)) => format!("Server {host}, port {port}, STARTTLS"),
-            (_, None, None) => String::new(),
+        let address = match (implicit, starttls) {
+            (Some(port), _) => format!("Server {host}, port {port}, SSL/TLS"),
+            (None, Some(port)) => format!("Server {host}, port {port}, STARTTLS"),
+            (None, None) => String::new(),
         };
-        DoorHelp { door: door(gateway), title: title.to_owned(), address }
+        vec![DoorHelp { door: door(gateway), title: title.to_owned(), address }]
     };
     let drive = config.drive.iter().map(|drive| DoorHelp {
         door: drive_door(),
         title: "Files (WebDAV)".to_owned(),
         address: first(&drive.listen).map(|port| format!("https://{host}:{port}/")).unwrap_or_default(),
     });
-    config.gateway.iter().map(gateway).chain(drive).collect()
+    config.gateway.iter().flat_map(gateway).chain(drive).collect()
 }
 
-fn dav_title(data: &authority::Scopes) -> &'static str {
-    let has = |area| data.iter().any(|scope| *scope == Scope::Full(area));
+/// One for each kind of data that has a place of its own.
+fn http_help(host: &str, gateway: &Gateway, http: &Http, port: Option<u16>) -> Vec<DoorHelp> {
+    let place = |(needs, path): (Needs, String)| DoorHelp {
+        title: dav_title(&needs).to_owned(),
+        address: port.map(|port| format!("https://{host}:{port}{path}")).unwrap_or_default(),
+        door: Door { needs, ..door(gateway) },
+    };
+    http.places().into_iter().map(place).collect()
+}
+
+fn dav_title(needs: &Needs) -> &'static str {
+    let has = |area| needs.iter().any(|scope| *scope == Scope::Full(area));
     match (has(Area::Calendars), has(Area::Contacts)) {
         (true, true) => "Calendars and contacts",
         (true, false) => "Calendars (CalDAV)",
         (false, true) => "Contacts (CardDAV)",
+        (false, false) if has(Area::Files) => "Files (WebDAV)",
         (false, false) => "Web service",
     }
 }

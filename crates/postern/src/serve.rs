@@ -39,6 +39,8 @@ pub(crate) enum ServeError {
     Control(io::Error),
     #[error("the drive's folder cannot be used: {0}: check data/drive")]
     Drive(io::Error),
+    #[error("handover: {0}")]
+    Handover(gateway::NotATemplate),
     #[error("another server has taken the database over: let only one run for each database")]
     Replaced,
     #[error("signals cannot be heard: {0}")]

@@ -8,6 +8,7 @@ mod canary;
 mod clients;
 mod command_line;
 mod confined;
+mod dav;
 mod faults;
 mod keys;
 mod mailboxes;

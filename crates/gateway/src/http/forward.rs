@@ -1,40 +1,25 @@
 //! Carries decided requests to the server behind and its answers back.
 
-use std::{
-    pin::Pin,
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::{io, time::Duration};
 
-use bytes::Bytes;
-use http::{Request, Response, StatusCode, Uri, Version, uri::Authority};
-use http_body::{Frame, SizeHint};
-use hyper_util::{
-    client::legacy::Client,
-    rt::{TokioExecutor, TokioTimer},
-};
-use tokio::sync::watch;
+use http::{Request, Response, StatusCode, Uri, Version, header, request::Parts, uri::Authority};
+use http_body_util::{BodyExt, Limited};
 
 use super::{
     body::{self, Body},
-    connect::Connect,
     headers::{self, Asking},
-    steady::{Broken, Steady},
+    pool::{Answering, Failed, Line, Pool},
+    sent::{Sent, What},
 };
 use crate::Upstream;
 
 /// A server that has taken nothing of a request and said nothing to it for so
 /// long is taken to be stuck.
 const HEAD: Duration = Duration::from_secs(60);
-/// Idle connections are dropped before common servers do it: one that is closed
-/// just as a request goes out costs that request.
-const IDLE: Duration = Duration::from_secs(3);
 
 /// The way to one server behind, with connections that are kept for the next request.
-#[derive(Debug)]
 pub(super) struct Forward {
-    client: Client<Connect, RequestBody>,
-    upstream: Upstream,
+    pool: Pool,
     authority: Authority,
     head: Duration,
 }
@@ -43,72 +28,61 @@ pub(super) struct Forward {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ForwardError {
     #[error("{0}: is the server behind running, and listening there?")]
-    Down(#[source] hyper_util::client::legacy::Error),
+    Down(#[source] io::Error),
     #[error("it closed the connection, or does not speak HTTP/1.1 ({0}): look at its log")]
-    Broken(#[source] hyper_util::client::legacy::Error),
+    Broken(#[source] hyper::Error),
     #[error("it did not answer in time: look at its load and its log")]
     Late,
     #[error(
-        "it asks for a password itself ({0}): let it trust the header of [[gateway]] handover from Postern's address"
+        "it asks for a password itself ({0}): let it accept the `handover` of this [[gateway]] from Postern's address"
     )]
     Distrusts(StatusCode),
     #[error("it answered {0}, which nobody asked for")]
     Switched(StatusCode),
     #[error("the request could not be written for it: {0}")]
     Unwritable(&'static str),
+    #[error("its answer is too long to be looked through, or broke off")]
+    Unreadable,
 }
 
 impl Forward {
     pub(super) fn new(upstream: Upstream) -> Self {
-        Self::with_patience(upstream, HEAD)
+        Self::with_head_timeout(upstream, HEAD)
     }
 
-    pub(super) fn with_head_timeout(self, head: Duration) -> Self {
-        Self::with_patience(self.upstream, head)
-    }
-
-    fn with_patience(upstream: Upstream, head: Duration) -> Self {
+    /// With another time for the server to begin its answer.
+    pub(super) fn with_head_timeout(upstream: Upstream, head: Duration) -> Self {
         let authority = match &upstream {
             Upstream::Tcp { .. } => upstream.to_string().parse().ok(),
             Upstream::Unix(_) => None,
         };
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE)
-            .build(Connect::new(upstream.clone(), head));
         let authority = authority.unwrap_or_else(|| Authority::from_static("localhost"));
-        Self { client, upstream, authority, head }
+        Self { pool: Pool::new(upstream, head), authority, head }
     }
 
     pub(super) fn upstream(&self) -> &Upstream {
-        &self.upstream
+        self.pool.upstream()
     }
 
+    /// Carries a request over as `asking`'s, and brings the answer.
     pub(super) async fn send(
         &self,
-        request: Request<Steady>,
+        mut parts: Parts,
+        body: What,
         asking: &Asking<'_>,
-    ) -> Result<Response<Body>, ForwardError> {
-        let (mut parts, body) = request.into_parts();
+    ) -> Result<Response<Answering>, ForwardError> {
         headers::for_upstream(&mut parts.headers, asking)
             .ok_or(ForwardError::Unwritable("the login fits no header"))?;
+        let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok()?.parse::<Authority>().ok());
         let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
-        parts.uri = Uri::builder()
-            .scheme("http")
-            .authority(self.authority.clone())
-            .path_and_query(target)
-            .build()
-            .map_err(|_| ForwardError::Unwritable("the target fits no URI"))?;
-        parts.version = Version::HTTP_11;
-        let (awaited, changes) = watch::channel(Awaited::Server);
-        let answer = tokio::select! {
-            answer = self.client.request(Request::from_parts(parts, RequestBody { body, awaited })) => answer,
-            () = stuck(changes, self.head) => return Err(ForwardError::Late),
+        let target = match asking.prefix {
+            Some(prefix) => prefix.strip(target).ok_or(ForwardError::Unwritable("the target lies outside `path`"))?,
+            None => target.to_owned(),
         };
-        let mut answer = answer.map_err(|error| match error.is_connect() {
-            true => ForwardError::Down(error),
-            false => ForwardError::Broken(error),
-        })?;
+        parts.uri = target.parse::<Uri>().map_err(|_| ForwardError::Unwritable("the target fits no URI"))?;
+        parts.version = Version::HTTP_11;
+        parts.extensions.clear();
+        let mut answer = self.exchange(parts, body).await?;
         match answer.status() {
             // To the app this would mean that its password is wrong.
             status @ (StatusCode::UNAUTHORIZED | StatusCode::PROXY_AUTHENTICATION_REQUIRED) => {
@@ -117,64 +91,71 @@ impl Forward {
             status if status.is_informational() => return Err(ForwardError::Switched(status)),
             _ => {}
         }
-        headers::from_upstream(answer.headers_mut(), &self.authority);
+        headers::from_upstream(answer.headers_mut(), &self.authority, host.as_ref());
         *answer.version_mut() = Version::HTTP_11;
-        Ok(answer.map(body::from_body))
+        Ok(answer)
     }
-}
 
-/// Who is waited for while a request is carried over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Awaited {
-    /// To send more of the body; [`Steady`] sees to it that it does.
-    Client,
-    /// To take what there is of it, and to answer.
-    Server,
-}
+    /// On a connection that is there already, if one is. Such a one may be
+    /// closed from the other end at any moment: then the request goes out once
+    /// more, on a new one, if nothing of it was sent, or if it is one that may
+    /// well be heard twice and was answered by nothing at all.
+    async fn exchange(&self, parts: Parts, body: What) -> Result<Response<Answering>, ForwardError> {
+        let (mut parts, mut body) = (parts, body);
+        if let Some(line) = self.pool.kept().await {
+            let spare = (body.is_nothing() && may_be_heard_twice(&parts)).then(|| parts.clone());
+            let failed = match self.ask(line, parts, body).await {
+                Ok(answer) => return Ok(answer),
+                Err(Unanswered::Late) => return Err(ForwardError::Late),
+                Err(Unanswered::Failed(failed)) => *failed,
+            };
+            (parts, body) = match (failed.unsent, spare) {
+                (Some(request), _) => {
+                    let (again, sent) = request.into_parts();
+                    (again, sent.into_what())
+                }
+                (None, Some(spare)) if !failed.has_spoken => (spare, What::NOTHING),
+                (None, _) => return Err(ForwardError::Broken(failed.error)),
+            };
+        }
+        let line = self.pool.opened().await.map_err(ForwardError::Down)?;
+        self.ask(line, parts, body).await.map_err(|unanswered| match unanswered {
+            Unanswered::Late => ForwardError::Late,
+            Unanswered::Failed(failed) => ForwardError::Broken(failed.error),
+        })
+    }
 
-/// Returns when the server was waited for so long. Most answer when they
-/// have all of a body, which may take as long as it likes to come.
-async fn stuck(mut changes: watch::Receiver<Awaited>, patience: Duration) {
-    loop {
-        let awaited = *changes.borrow_and_update();
-        let changed = match awaited {
-            Awaited::Client => changes.changed().await,
-            Awaited::Server => match tokio::time::timeout(patience, changes.changed()).await {
-                Ok(changed) => changed,
-                Err(_) => return,
-            },
+    async fn ask(&self, mut line: Line, parts: Parts, body: What) -> Result<Response<Answering>, Unanswered> {
+        let (sent, progress) = Sent::new(body);
+        let answer = tokio::select! {
+            answer = line.ask(Request::from_parts(parts, sent)) => answer.map_err(|failed| Unanswered::Failed(Box::new(failed)))?,
+            () = progress.stops(self.head) => return Err(Unanswered::Late),
         };
-        if changed.is_err() {
-            // The body is over: only the answer is left.
-            return tokio::time::sleep(patience).await;
-        }
+        let (head, body) = answer.into_parts();
+        Ok(Response::from_parts(head, self.pool.answering(body, line).await))
     }
 }
 
-/// What the client sends, without trailers: they would be headers that nobody checked.
-struct RequestBody {
-    body: Steady,
-    awaited: watch::Sender<Awaited>,
+enum Unanswered {
+    Late,
+    Failed(Box<Failed>),
 }
 
-impl http_body::Body for RequestBody {
-    type Data = Bytes;
-    type Error = Broken;
+fn may_be_heard_twice(request: &Parts) -> bool {
+    matches!(request.method.as_str(), "GET" | "HEAD" | "OPTIONS" | "PROPFIND" | "REPORT")
+}
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(cx);
-        self.awaited.send_replace(if polled.is_pending() { Awaited::Client } else { Awaited::Server });
-        match polled {
-            Poll::Ready(Some(Ok(frame))) if frame.is_trailers() => Poll::Ready(None),
-            other => other,
-        }
-    }
+/// An answer, for the client.
+pub(super) fn passed_on(answer: Response<Answering>) -> Response<Body> {
+    answer.map(body::from_body)
+}
 
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
+/// All of an answer, for us.
+pub(super) async fn read_whole(
+    answer: Response<Answering>,
+    most: usize,
+) -> Result<Response<bytes::Bytes>, ForwardError> {
+    let (head, body) = answer.into_parts();
+    let body = Limited::new(body, most).collect().await.map_err(|_| ForwardError::Unreadable)?;
+    Ok(Response::from_parts(head, body.to_bytes()))
 }

@@ -146,7 +146,7 @@ impl Follower {
         match request.parse(octets) {
             Ok(httparse::Status::Partial) => None,
             Ok(httparse::Status::Complete(end)) => {
-                self.at = follow(request.headers);
+                self.at = if has_bare_line_ends(&octets[..end]) { At::Lost } else { follow(request.headers) };
                 self.seen.push(if self.at == At::Lost { Framing::Ambiguous } else { Framing::Clear });
                 Some(end)
             }
@@ -156,6 +156,11 @@ impl Follower {
             }
         }
     }
+}
+
+/// LF alone ends a line to some, and is an octet of it to others.
+fn has_bare_line_ends(head: &[u8]) -> bool {
+    head.iter().enumerate().any(|(at, octet)| *octet == b'\n' && (at == 0 || head[at - 1] != b'\r'))
 }
 
 /// Grows without leaving a copy behind, twice as large each time.
@@ -231,7 +236,7 @@ mod tests {
         let three = b"PUT /a HTTP/1.1\r\nHost: h\r\nContent-Length: 20\r\n\r\nGET / HTTP/1.1\r\n\r\n\r\n\
             POST /b HTTP/1.1\r\nTransfer-Encoding: Chunked\r\n\r\n\
             1A;x=y\r\nGET /hidden HTTP/1.1\r\n\r\n..\r\n0\r\nX: y\r\nZ: \r\n\r\n\
-            \r\nGET /c HTTP/1.1\nHost: h\n\n";
+            \r\nGET /c HTTP/1.1\r\nHost: h\r\n\r\n";
         for cut in 1..three.len() {
             assert_eq!(follow_all(three, cut), (vec![Framing::Clear; 3], At::Head), "{cut}");
         }
@@ -248,6 +253,8 @@ mod tests {
             "Content-Length: 99999999999999999999\r\n",
             "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
             "Transfer-Encoding: gzip, chunked\r\n",
+            "Transfer-Encoding: identity\r\n",
+            "Host: h\nContent-Length: 3\r\n",
         ] {
             let request = format!("PUT / HTTP/1.1\r\n{headers}\r\nGET / HTTP/1.1\r\n\r\n");
             for cut in [1, 7, request.len()] {

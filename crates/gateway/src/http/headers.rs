@@ -5,6 +5,8 @@ use std::net::IpAddr;
 use front::Peer;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, header, uri::Authority};
 
+use super::handover::{HttpHandover, Prefix};
+
 /// RFC 9110, 7.6.1: between two neighbours only.
 const HOP_BY_HOP: [HeaderName; 9] = [
     header::CONNECTION,
@@ -58,6 +60,10 @@ const OURS_TO_SET: [&str; 28] = [
 /// All that begins like this, likewise. SOGo believes the second.
 const OURS_TO_BEGIN: [&str; 2] = ["x-forwarded-", "x-webobjects-"];
 
+/// Headers that say what a request is. Spelled in another way, `Content_Length`,
+/// they are something else to us, and the same to a server that folds names.
+const SPELLED_ONE_WAY: [&str; 4] = ["content-length", "content-type", "content-encoding", "transfer-encoding"];
+
 /// A WSGI or CGI server cannot tell `X_Remote_User`, `x-remote-user` and
 /// `X.Remote.User` apart: all become `HTTP_X_REMOTE_USER`.
 fn fold(name: &str) -> String {
@@ -68,8 +74,9 @@ fn fold(name: &str) -> String {
 pub(super) struct Asking<'a> {
     /// The person's login there.
     pub(super) login: &'a str,
-    /// The header that says so, as configured.
-    pub(super) user_header: &'a HeaderName,
+    /// How that is said, as configured.
+    pub(super) handover: &'a HttpHandover,
+    pub(super) prefix: Option<&'a Prefix>,
     pub(super) peer: Peer,
     pub(super) encrypted: bool,
 }
@@ -78,13 +85,15 @@ pub(super) struct Asking<'a> {
 /// does not fit into a header.
 pub(super) fn for_upstream(headers: &mut HeaderMap, asking: &Asking<'_>) -> Option<()> {
     remove_hop_by_hop(headers);
-    let ours = fold(asking.user_header.as_str());
+    let ours = [Some(asking.handover.header()), asking.prefix.map(Prefix::header)];
+    let ours = ours.map(|name| name.map(|name| fold(name.as_str())).unwrap_or_default());
     let forged: Vec<HeaderName> = headers
         .keys()
         .filter(|name| {
             let folded = fold(name.as_str());
-            folded == ours
+            ours.contains(&folded)
                 || OURS_TO_SET.contains(&folded.as_str())
+                || (SPELLED_ONE_WAY.contains(&folded.as_str()) && folded != name.as_str())
                 || OURS_TO_BEGIN.iter().any(|begin| folded.starts_with(begin))
         })
         .cloned()
@@ -96,8 +105,10 @@ pub(super) fn for_upstream(headers: &mut HeaderMap, asking: &Asking<'_>) -> Opti
     for name in [header::AUTHORIZATION, header::COOKIE, header::EXPECT] {
         headers.remove(name);
     }
-    let login = HeaderValue::from_bytes(asking.login.as_bytes()).ok()?;
-    headers.insert(asking.user_header, login);
+    asking.handover.say(asking.login, headers)?;
+    if let Some(prefix) = asking.prefix {
+        prefix.say(headers);
+    }
     let host = headers.get(header::HOST).cloned();
     let scheme = if asking.encrypted { "https" } else { "http" };
     headers.insert("x-forwarded-proto", HeaderValue::from_static(scheme));
@@ -111,14 +122,19 @@ pub(super) fn for_upstream(headers: &mut HeaderMap, asking: &Asking<'_>) -> Opti
     Some(())
 }
 
-/// Rewrites the headers of the answer. `upstream` is where it comes from: what
-/// points there must not lead the client past us, nor tell where it is.
-pub(super) fn from_upstream(headers: &mut HeaderMap, upstream: &Authority) {
+/// Rewrites the headers of the answer. `upstream` is where it comes from, `host`
+/// what the client calls us: what points to either must not lead the client past
+/// us, nor tell where that is. nginx names the one with the port of the other.
+pub(super) fn from_upstream(headers: &mut HeaderMap, upstream: &Authority, host: Option<&Authority>) {
     remove_hop_by_hop(headers);
     for name in [header::LOCATION, header::CONTENT_LOCATION] {
         let Some(value) = headers.get(&name) else { continue };
         let uri = value.to_str().ok().and_then(|value| value.parse::<Uri>().ok());
-        let Some(uri) = uri.filter(|uri| uri.authority() == Some(upstream)) else { continue };
+        let is_here = |uri: &Uri| {
+            let here = host.is_some_and(|host| uri.host().is_some_and(|named| named.eq_ignore_ascii_case(host.host())));
+            uri.scheme().is_some() && (here || uri.authority() == Some(upstream))
+        };
+        let Some(uri) = uri.filter(is_here) else { continue };
         let path = uri.path_and_query().map_or("/", |path| path.as_str());
         if let Ok(path) = HeaderValue::try_from(path) {
             headers.insert(name, path);
@@ -164,7 +180,8 @@ mod tests {
         let mut headers = headers(list);
         let asking = Asking {
             login: "alice@example.org",
-            user_header: &HeaderName::from_static("x-remote-user"),
+            handover: &HttpHandover::Header(HeaderName::from_static("x-remote-user")),
+            prefix: None,
             peer: Peer { address: "2001:db8::7".parse().unwrap(), port: 1 },
             encrypted: true,
         };
@@ -212,6 +229,9 @@ mod tests {
             ("transfer-encoding", "chunked"),
             ("proxy-authorization", "Basic c2VjcmV0"),
             ("expect", "100-continue"),
+            ("content_length", "7"),
+            ("Transfer_Encoding", "chunked"),
+            ("content.type", "text/html"),
             ("depth", "1"),
         ]);
         let want = [
@@ -233,12 +253,15 @@ mod tests {
             ("http://127.0.0.1:5232/alice/?x=1", "/alice/?x=1"),
             ("http://127.0.0.1:5232", "/"),
             ("https://127.0.0.1:5232/a", "/a"),
-            ("https://dav.example.org/a", "https://dav.example.org/a"),
+            ("https://other.example.org/a", "https://other.example.org/a"),
+            ("http://dav.example.org:5232/a", "/a"),
+            ("https://DAV.example.org/a", "/a"),
+            ("//dav.example.org/a", "//dav.example.org/a"),
             ("/a", "/a"),
             ("http://127.0.0.1:52320/a", "http://127.0.0.1:52320/a"),
         ] {
             let mut answer = headers(&[("location", location), ("connection", "close"), ("keep-alive", "1")]);
-            from_upstream(&mut answer, &upstream);
+            from_upstream(&mut answer, &upstream, Some(&Authority::from_static("dav.example.org:8444")));
             assert_eq!(answer["location"], want);
             assert_eq!(answer.len(), 1);
         }

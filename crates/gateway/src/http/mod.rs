@@ -1,23 +1,34 @@
 //! The HTTP door: Basic (RFC 7617) in front of a server of calendars, contacts
 //! or files, or of the embedded drive.
 
+mod act;
 pub(crate) mod body;
-mod connect;
 mod forward;
 mod framing;
+mod handover;
 mod headers;
+mod kinds;
+mod multiplexed;
+mod pool;
 mod response_policy;
+mod routes;
+mod sent;
+mod server_behind;
 mod steady;
 mod strict;
+mod terms;
 mod turn;
 mod watched;
+mod well_known;
+mod wire;
+mod xml_body;
 
 use std::{convert::Infallible, pin::pin, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use authority::{Door, Grant, Secret};
+use authority::{Door, Grant, Scopes, Secret};
 use front::{Connection, Peer, Seat, Service};
-use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header, request::Parts};
+use http::{HeaderValue, Request, Response, StatusCode, header, request::Parts};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use keeper::{Fenced, Holder, Keeper, LiveSession, SignIn, SignInAttempt, TurnedAway};
@@ -26,10 +37,18 @@ use self::{
     body::Body,
     forward::Forward,
     framing::{Follower, Framing, Seen},
-    headers::Asking,
+    kinds::ByKind,
+    routes::{Routes, Ways},
+    server_behind::{ServerBehind, Turned},
     steady::{Stalled, Steady},
+    terms::{Asked, Serves, Terms},
     turn::Turn,
     watched::Watched,
+    well_known::WellKnown,
+};
+pub use self::{
+    handover::{BasicHandover, HttpHandover, NotATemplate, Prefix},
+    routes::Route,
 };
 use crate::{Upstream, drive::Drive};
 
@@ -45,6 +64,8 @@ const RETRY_AFTER: HeaderValue = HeaderValue::from_static("10");
 pub struct HttpDoor {
     keeper: Arc<Keeper>,
     door: Door,
+    terms: Terms,
+    well_known: WellKnown,
     behind: Behind,
     challenge: HeaderValue,
     portal: Box<str>,
@@ -53,7 +74,7 @@ pub struct HttpDoor {
 
 /// Who answers once somebody has signed in.
 enum Behind {
-    Server { forward: Box<Forward>, user_header: HeaderName },
+    Server(Box<ServerBehind>),
     Drive(Arc<Drive>),
 }
 
@@ -73,16 +94,17 @@ struct Shared {
 }
 
 impl HttpDoor {
-    /// A door that forwards to `upstream`, which learns from `user_header` who
-    /// is signed in; `portal` is where people make app passwords.
+    /// A door that forwards to `upstream`, which learns by `handover` who is
+    /// signed in; `portal` is where people make app passwords.
     pub fn forwarding(
         keeper: Arc<Keeper>,
         door: Door,
         upstream: Upstream,
-        user_header: HeaderName,
+        handover: HttpHandover,
         portal: &str,
     ) -> Self {
-        Self::new(keeper, door, Behind::Server { forward: Box::new(Forward::new(upstream)), user_header }, portal)
+        let server = ServerBehind { forward: Forward::new(upstream), handover };
+        Self::new(keeper, door, Behind::Server(Box::new(server)), portal)
     }
 
     /// A door to the embedded drive.
@@ -95,14 +117,50 @@ impl HttpDoor {
         let realm: String = door.name.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_')).collect();
         let challenge = HeaderValue::try_from(format!("Basic realm=\"{realm}\", charset=\"UTF-8\""))
             .expect("letters, digits, spaces and quotes are fit for a header");
-        Self { keeper, door, behind, challenge, portal: portal.into(), body: BODY }
+        let (terms, well_known) = (Terms::new(&door), WellKnown::default());
+        Self { keeper, door, terms, well_known, behind, challenge, portal: portal.into(), body: BODY }
+    }
+
+    /// A door where each path takes what its route says, in place of what the
+    /// door needs; without a route nothing is served.
+    #[must_use]
+    pub fn with_routes(mut self, routes: Vec<Route>) -> Self {
+        self.terms.serves = Serves::Routes(Routes::new(&self.door, routes));
+        self
+    }
+
+    /// A door where each collection says itself which of these kinds it is of,
+    /// and a password for one of them will do to come in.
+    #[must_use]
+    pub fn by_resource_type(mut self, data: Scopes) -> Self {
+        let kinds = ByKind::new(data);
+        self.terms.serves = Serves::ByKind(Ways::new(kinds.door(&self.door)), Box::new(kinds));
+        self
+    }
+
+    /// A door of which only this folder is served.
+    #[must_use]
+    pub fn with_prefix(mut self, prefix: Prefix) -> Self {
+        if let Serves::ByKind(_, kinds) = &mut self.terms.serves {
+            kinds.begin_at(prefix.path().clone());
+        }
+        self.terms.prefix = Some(prefix);
+        self
+    }
+
+    /// Where `/.well-known/caldav` and `/.well-known/carddav` lead; left out,
+    /// the server behind is asked.
+    #[must_use]
+    pub fn with_well_known(mut self, caldav: Option<HeaderValue>, carddav: Option<HeaderValue>) -> Self {
+        self.well_known = WellKnown { caldav, carddav };
+        self
     }
 
     /// How long the server behind may take to begin its answer, instead of 60 seconds.
     #[must_use]
     pub fn with_head_timeout(mut self, head: Duration) -> Self {
-        if let Behind::Server { forward, user_header } = self.behind {
-            self.behind = Behind::Server { forward: Box::new(forward.with_head_timeout(head)), user_header };
+        if let Behind::Server(server) = &mut self.behind {
+            server.forward = Forward::with_head_timeout(server.forward.upstream().clone(), head);
         }
         self
     }
@@ -143,6 +201,10 @@ impl HttpDoor {
         if response_policy::is_for_a_page(&request.headers) {
             return Err(saying(StatusCode::FORBIDDEN, &response_policy::is_for_apps(&self.portal)));
         }
+        if let Some(answer) = self.well_known.answer(request.uri.path()) {
+            return Err(answer);
+        }
+        let Asked { door, is_served } = self.terms.of(request).map_err(malformed)?;
         request.headers.remove(header::COOKIE);
         let authorization = request.headers.remove(header::AUTHORIZATION);
         let credentials = authorization.and_then(|value| protocols::http::basic(value.as_bytes()).ok());
@@ -152,17 +214,17 @@ impl HttpDoor {
             login: &credentials.authcid,
             acting_as: None,
             secret: &secret,
-            door: &self.door,
+            door: &door,
             from: caller.peer.address,
         };
         match self.keeper.sign_in(attempt).await {
+            SignIn::Refused(TurnedAway::OutOfScope) | SignIn::Admitted(..) if !is_served => {
+                Err(saying(StatusCode::FORBIDDEN, "Nothing is served under this address."))
+            }
             SignIn::Admitted(grant, session) => Ok((grant, session)),
             SignIn::Refused(TurnedAway::Refused) => Err(self.challenge()),
-            SignIn::Refused(TurnedAway::OutOfScope) => {
-                let text = format!("This app password does not open this. Make one that does: {}", self.portal);
-                Err(saying(StatusCode::FORBIDDEN, &text))
-            }
             SignIn::TooMany => Err(later(crate::TOO_MANY)),
+            SignIn::Refused(TurnedAway::OutOfScope) => Err(self.out_of_scope()),
             SignIn::Unavailable => Err(try_later()),
         }
     }
@@ -179,18 +241,20 @@ impl HttpDoor {
         let request = request.map(|body| Steady::new(body, self.body, stalled.clone()));
         let answer = match &self.behind {
             Behind::Drive(drive) => drive.answer(&grant.account().to_string(), session, request).await,
-            Behind::Server { forward, user_header } => {
-                let login = grant.login().as_str();
-                let asking = Asking { login, user_header, peer: caller.peer, encrypted: caller.encrypted };
-                forward.send(request, &asking).await.unwrap_or_else(|error| {
+            Behind::Server(server) => match server.answer(request, caller, grant, &self.terms).await {
+                Ok(answer) => answer,
+                // What was sent of it may not have been read.
+                Err(Turned::OutOfScope) => last(self.out_of_scope()),
+                Err(Turned::Refused(status)) => malformed(status),
+                Err(Turned::Outage(error)) => {
                     if !stalled.is_true() {
                         self.keeper.not_handed_over(&self.door);
-                        tracing::error!(door = %self.door.name, upstream = %forward.upstream(), %error,
+                        tracing::error!(door = %self.door.name, upstream = %server.forward.upstream(), %error,
                             "a request could not be answered");
                     }
                     last(try_later())
-                })
-            }
+                }
+            },
         };
         // Whatever was made of it, it is not all.
         if stalled.is_true() {
@@ -198,6 +262,12 @@ impl HttpDoor {
         } else {
             answer
         }
+    }
+
+    /// For who holds a password that is good in every other way.
+    fn out_of_scope(&self) -> Response<Body> {
+        let text = format!("This app password does not open this. Make one that does: {}", self.portal);
+        saying(StatusCode::FORBIDDEN, &text)
     }
 
     /// The one refusal: nothing in it says why.
@@ -242,6 +312,9 @@ impl Service for HttpDoor {
     async fn serve(&self, connection: Connection) {
         let Connection { stream, peer, shutdown, seat, .. } = connection;
         let caller = Caller { peer, encrypted: stream.is_encrypted() };
+        if stream.alpn() == Some(b"h2") {
+            return multiplexed::serve(self, stream, caller, seat, shutdown).await;
+        }
         let holder = Holder::default();
         let shared = Shared { seat, caller, seen: Seen::default(), turn: Turn::new(holder.clone()) };
         let io = Watched::new(Fenced::new(stream, holder), Follower::new(shared.seen.clone()), shared.turn.clone());

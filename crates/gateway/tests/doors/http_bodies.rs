@@ -22,7 +22,7 @@ fn dav(world: &World, behind: &Behind) -> HttpDoor {
         world.keeper.clone(),
         door,
         behind.upstream(),
-        HeaderName::from_static("x-remote-user"),
+        gateway::HttpHandover::Header(HeaderName::from_static("x-remote-user")),
         PORTAL,
     )
 }

@@ -95,7 +95,7 @@ async fn trouble_behind_is_an_outage_and_never_a_wrong_password() {
         Does::Says("HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: upgrade\r\n\r\n"),
     ] {
         let behind = Behind::that(does).await;
-        let user = HeaderName::from_static("x-remote-user");
+        let user = gateway::HttpHandover::Header(HeaderName::from_static("x-remote-user"));
         let service = HttpDoor::forwarding(
             world.keeper.clone(),
             door("dav", Protocol::Http, "calendars"),

@@ -15,10 +15,14 @@ use crate::{
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nSet-Cookie: a=1; Domain=example.org\r\n\r\nhi";
 
-pub(crate) fn dav(world: &World, behind: &Behind) -> Served {
+pub(crate) fn door_to(world: &World, behind: &Behind) -> HttpDoor {
     let door = door("dav", Protocol::Http, "calendars,contacts");
-    let user = HeaderName::from_static("x-remote-user");
-    Served::new(HttpDoor::forwarding(world.keeper.clone(), door, behind.upstream(), user, PORTAL), Security::None)
+    let user = gateway::HttpHandover::Header(HeaderName::from_static("x-remote-user"));
+    HttpDoor::forwarding(world.keeper.clone(), door, behind.upstream(), user, PORTAL)
+}
+
+pub(crate) fn dav(world: &World, behind: &Behind) -> Served {
+    Served::new(door_to(world, behind), Security::None)
 }
 
 /// All of an answer but its date.
@@ -142,5 +146,10 @@ async fn the_drive_has_the_same_door() {
     assert_eq!(answer.text(), page);
     assert_eq!(answer.headers["content-security-policy"], "sandbox; default-src 'none'");
     assert_eq!(ask(files.address, "GET /page.html", &bobs).await.status, StatusCode::NOT_FOUND);
+    let reading = basic(ALICE, world.password(&alice, "files:read").await.secret.expose());
+    for (line, status) in [("GET /page.html", 200), ("PROPFIND /", 207), ("DELETE /page.html", 403), ("MKCOL /d", 403)]
+    {
+        assert_eq!(ask(files.address, line, &reading).await.status, status, "{line}");
+    }
     assert_eq!(ask(files.address, "GET /page.html", "").await.status, StatusCode::UNAUTHORIZED);
 }

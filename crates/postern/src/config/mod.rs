@@ -1,6 +1,7 @@
 //! `postern.toml`: read once, whole, into values that are known to be right.
 
 mod error;
+mod http;
 mod values;
 
 use std::{
@@ -13,12 +14,12 @@ use std::{
 use authority::{Cutoff, Domain, LockMode, Scopes, Secret};
 use front::Address;
 use gateway::Upstream;
-use http::HeaderName;
 use ipnet::IpNet;
 use serde::Deserialize;
 use store::postgres::{NotAServer, Server};
 use zeroize::Zeroizing;
 
+pub(crate) use self::http::{Handover, Http, Serves};
 use crate::canary::Also;
 pub(crate) use error::ConfigError;
 pub(crate) use values::{DatabaseUrl, Lasting, Url, network};
@@ -225,13 +226,8 @@ pub(crate) enum Service {
         /// MAIL FROM takes only addresses of the account.
         own_addresses: bool,
     },
-    /// HTTP with Basic, handed over by a header.
-    Http {
-        /// The header that names the person.
-        user_header: HeaderName,
-        /// What it takes to pass; all of them.
-        data: Scopes,
-    },
+    /// HTTP with Basic.
+    Http(Box<Http>),
 }
 
 /// How a session for submission is handed over.
@@ -280,16 +276,25 @@ impl Service {
             Self::Mailbox(_, master) | Self::Submission { handover: SubmissionHandover::MasterUser(master), .. } => {
                 Some(&master.password)
             }
-            Self::Submission { handover: SubmissionHandover::Xclient, .. } | Self::Http { .. } => None,
+            Self::Http(http) => match &http.handover {
+                Handover::Basic { password, .. } => Some(password),
+                Handover::Header(_) => None,
+            },
+            Self::Submission { handover: SubmissionHandover::Xclient, .. } => None,
         }
     }
 
     fn place(&mut self, at: impl FnOnce(&mut PathBuf)) {
         match self {
             Self::Mailbox(_, master) | Self::Submission { handover: SubmissionHandover::MasterUser(master), .. } => {
-                at(&mut master.password.0)
+                at(&mut master.password.0);
             }
-            Self::Submission { handover: SubmissionHandover::Xclient, .. } | Self::Http { .. } => {}
+            Self::Http(http) => {
+                if let Handover::Basic { password, .. } = &mut http.handover {
+                    at(&mut password.0);
+                }
+            }
+            Self::Submission { handover: SubmissionHandover::Xclient, .. } => {}
         }
     }
 }
@@ -335,18 +340,18 @@ struct RawGateway {
     own_addresses: Option<bool>,
     #[serde(default, deserialize_with = "scopes")]
     data: Option<Scopes>,
-    #[serde(default, deserialize_with = "values::whole_site")]
-    #[expect(dead_code, reason = "checked while it is read: only \"/\" is served")]
-    path: Option<()>,
+    #[serde(default, deserialize_with = "http::path")]
+    path: Option<protocols::http::Path>,
     #[serde(default, deserialize_with = "values::own_listener")]
     #[expect(dead_code, reason = "read only to be refused")]
     host: Option<()>,
-    #[serde(default, deserialize_with = "values::no_prefix")]
-    #[expect(dead_code, reason = "read only to be refused")]
-    prefix_header: Option<()>,
-    #[serde(default, deserialize_with = "values::no_routes")]
-    #[expect(dead_code, reason = "read only to be refused")]
-    routes: Option<()>,
+    #[serde(default, deserialize_with = "http::prefix_header")]
+    prefix_header: Option<::http::HeaderName>,
+    routes: Option<Vec<http::RawRoute>>,
+    kinds: Option<http::Kinds>,
+    #[serde(default, deserialize_with = "http::place")]
+    well_known: Option<::http::HeaderValue>,
+    http2: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -359,8 +364,8 @@ struct RawHandover {
     password_file: Option<PathBuf>,
     #[serde(default, deserialize_with = "values::separator")]
     separator: Option<char>,
-    #[serde(default, deserialize_with = "values::header")]
-    user: Option<HeaderName>,
+    #[serde(default, deserialize_with = "opt_text")]
+    user: Option<String>,
 }
 
 impl TryFrom<RawGateway> for Gateway {
@@ -371,6 +376,21 @@ impl TryFrom<RawGateway> for Gateway {
         let RawHandover { kind, login, password_file, separator, user } = raw.handover;
         if separator.is_some() && kind != HandoverKind::MasterUser {
             return Err("separator is for handover of kind \"master-user\": take it out".into());
+        }
+        let (data, path, prefix_header, routes) = (raw.data, raw.path, raw.prefix_header, raw.routes);
+        let of_http = http::Raw {
+            data,
+            path,
+            prefix_header,
+            routes,
+            kinds: raw.kinds,
+            well_known: raw.well_known,
+            http2: raw.http2,
+        };
+        if !matches!(raw.service, Protocol::Http)
+            && let Some(key) = of_http.first()
+        {
+            return Err(format!("{key} is for http: take it out"));
         }
         let (scheme, service) = match (raw.service, kind) {
             (Protocol::Mailbox(mailbox), HandoverKind::MasterUser | HandoverKind::Authzid) => {
@@ -384,11 +404,12 @@ impl TryFrom<RawGateway> for Gateway {
                 let handover = SubmissionHandover::MasterUser(master(login, password_file, separator)?);
                 ("smtp", Service::Submission { handover, own_addresses: raw.own_addresses.unwrap_or(false) })
             }
-            (Protocol::Http, HandoverKind::Header) => {
-                let user_header = user.ok_or("handover of kind \"header\" needs user = \"X-Remote-User\"")?;
-                let data =
-                    raw.data.ok_or("a gateway for http needs data = [\"calendars\", \"contacts\"] or the like")?;
-                ("http", Service::Http { user_header, data })
+            (Protocol::Http, kind @ (HandoverKind::Header | HandoverKind::Basic)) => {
+                let handover = match kind {
+                    HandoverKind::Basic => Handover::basic(user, password_file)?,
+                    _ => Handover::header(user)?,
+                };
+                ("http", Service::Http(Box::new(Http::new(handover, of_http)?)))
             }
             (Protocol::Mailbox(mailbox), _) => {
                 let name = mailbox.name();
@@ -401,13 +422,13 @@ impl TryFrom<RawGateway> for Gateway {
                 );
             }
             (Protocol::Http, _) => {
-                return Err("service \"http\" is handed over by kind = \"header\"".into());
+                return Err("service \"http\" is handed over by kind = \"header\" or \"basic\"".into());
             }
         };
         if raw.listen.is_empty() && raw.listen_starttls.is_empty() {
             return Err("a gateway needs listen = [\"[::]:993\"] or the like".into());
         }
-        if matches!(service, Service::Http { .. }) && !raw.listen_starttls.is_empty() {
+        if matches!(service, Service::Http(_)) && !raw.listen_starttls.is_empty() {
             return Err("listen_starttls is for mail: http has TLS from the first byte".into());
         }
         if raw.own_addresses.is_some() && !matches!(service, Service::Submission { .. }) {

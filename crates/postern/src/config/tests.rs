@@ -129,21 +129,65 @@ fn every_mistake_is_named_with_its_line_and_a_remedy() {
             "host = \"dav.example.org\"",
             "/postern.toml:17: host: a host on the portal's listener is not served",
         ),
-        (
-            "name = \"dav\"",
-            "prefix_header = \"X-Script-Name\"",
-            "/postern.toml:17: prefix_header: not served by this version",
-        ),
-        ("name = \"dav\"", "routes = []", "/postern.toml:17: routes: not served by this version"),
-        ("name = \"dav\"", "path = \"/dav\"", "/postern.toml:17: path: a path other than"),
         ("name = \"dav\"", "name = \"imap\"", "the name \"imap\" is taken"),
         ("\"[::]:8445\"", "\"[::]:8443\"", "[::]:8443 is listened on twice"),
         ("name = \"dav\"", "name = 5", "/postern.toml:17: name: invalid type: integer `5`, expected a string"),
         ("data = \"data\"", "data = \"data", "/postern.toml:3: "),
     ] {
-        assert!(GOOD.contains(from), "{from}");
-        let error = read(&GOOD.replacen(from, to, 1)).unwrap_err();
-        assert!(error.contains(told), "{to}\n  told: {error}\n  want: {told}");
+        is_told(from, to, told);
+    }
+}
+
+fn is_told(from: &str, to: &str, told: &str) {
+    assert!(GOOD.contains(from), "{from}");
+    let error = read(&GOOD.replacen(from, to, 1)).unwrap_err();
+    assert!(error.contains(told), "{to}\n  told: {error}\n  want: {told}");
+}
+
+#[test]
+fn mistakes_about_http_are_named_too() {
+    for (from, to, told) in [
+        ("name = \"dav\"", "prefix_header = \"X-Script-Name\"", "prefix_header is for a path other than \"/\""),
+        ("name = \"dav\"", "path = \"/dav\"", "a path other than \"/\" needs prefix_header = \"X-Script-Name\""),
+        ("name = \"dav\"", "path = \"/dav/../x\"", "/postern.toml:17: path: \"/dav/../x\" is no path (a dot segment)"),
+        ("name = \"dav\"", "routes = [{ path = \"/c\", data = [\"calendars\"] }]", "write one of them"),
+        ("data = [\"calendars\", \"contacts\"]", "routes = []", "routes: expected [{ path ="),
+        ("data = [\"calendars\", \"contacts\"]", "routes = [{ path = \"/c\" }]", "\"/c\" needs data = [...]"),
+        (
+            "data = [\"calendars\", \"contacts\"]",
+            "routes = [{ path = \"/c\", dat = [\"files\"] }]",
+            "did you mean \"data\"?",
+        ),
+        (
+            "data = [\"calendars\", \"contacts\"]",
+            "routes = [{ path = \"/c/\", data = [\"files\"] }, { path = \"/%63\", any = [\"mail\"] }]",
+            "\"/c\" is there twice",
+        ),
+        ("data = [\"calendars\", \"contacts\"]", "http2 = true", "a gateway for http needs data ="),
+        (
+            "data = [\"calendars\", \"contacts\"]",
+            "data = [\"files\"]\nkinds = \"resourcetype\"",
+            "tells calendars from contacts",
+        ),
+        (
+            "data = [\"calendars\", \"contacts\"]",
+            "data = [\"calendars\"]\nkinds = \"magic\"",
+            "/postern.toml:22: kinds: ",
+        ),
+        ("user = \"X-Remote-User\"", "user = \"X Remote User\"", "\"X Remote User\" is no header"),
+        (
+            "kind = \"header\", user = \"X-Remote-User\"",
+            "kind = \"basic\", user = \"{login}\"",
+            "needs user = \"{login}\" and password_file",
+        ),
+        (
+            "kind = \"header\", user = \"X-Remote-User\"",
+            "kind = \"basic\", user = \"postern\", password_file = \"dav.pw\"",
+            "user has to hold {login} once",
+        ),
+        ("listen_starttls", "http2 = true\nlisten_starttls", "http2 is for http: take it out"),
+    ] {
+        is_told(from, to, told);
     }
 }
 
@@ -171,4 +215,27 @@ fn every_protocol_of_a_mailbox_is_handed_over_in_every_way() {
             assert_eq!((&*master.login, master.separator), ("postern", separator));
         }
     }
+}
+
+/// As Nextcloud keeps them, and as a Radicale that keeps both.
+#[test]
+fn paths_and_collections_hold_kinds_of_data() {
+    let data = "data = [\"calendars\", \"contacts\"]";
+    let routes = "routes = [\n { path = \"/remote.php/dav/\", exact = true, any = [\"calendars\", \"contacts\"] },\n \
+                  { path = \"/remote.php/dav/calendars/\", data = [\"calendars\"] },\n]";
+    let http = |text: &str| match read(text).unwrap().gateway.remove(1).service {
+        Service::Http(http) => *http,
+        other => panic!("{other:?}"),
+    };
+    let cloud = http(&GOOD.replace(data, routes));
+    assert_eq!(cloud.begin, "/remote.php/dav/");
+    let places: Vec<_> = cloud.places().into_iter().map(|(needs, path)| (needs.to_string(), path)).collect();
+    assert_eq!(places, [("calendars".to_owned(), "/remote.php/dav/calendars/".to_owned())]);
+
+    let mixed = http(&GOOD.replace(data, &format!("{data}\nkinds = \"resourcetype\"\nhttp2 = true")));
+    assert_eq!(mixed.needs().to_string(), "calendars|contacts");
+    assert!(mixed.http2 && mixed.places().len() == 2);
+
+    let prefix = http(&GOOD.replace(data, &format!("{data}\npath = \"/dav\"\nprefix_header = \"X-Script-Name\"")));
+    assert_eq!((prefix.begin.to_str().unwrap(), &*prefix.places()[0].1), ("/dav/", "/dav/"));
 }

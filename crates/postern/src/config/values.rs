@@ -106,6 +106,7 @@ pub(super) enum HandoverKind {
     Authzid,
     Xclient,
     Header,
+    Basic,
 }
 
 /// Anything that is read from a string.
@@ -193,8 +194,9 @@ pub(super) fn handover<'de, D: Deserializer<'de>>(d: D) -> Result<HandoverKind, 
         "authzid" => Ok(HandoverKind::Authzid),
         "xclient" => Ok(HandoverKind::Xclient),
         "header" => Ok(HandoverKind::Header),
+        "basic" => Ok(HandoverKind::Basic),
         other => Err(D::Error::custom(format!(
-            "handover of kind {other:?} is not served by this version: write master-user or authzid (mail), xclient (submission) or header (http)"
+            "handover of kind {other:?} is not served by this version: write master-user or authzid (mail), xclient (submission), header or basic (http)"
         ))),
     }
 }
@@ -215,27 +217,10 @@ pub(super) fn header<'de, D: Deserializer<'de>>(d: D) -> Result<Option<HeaderNam
     name.parse().map(Some).map_err(no)
 }
 
-pub(super) fn whole_site<'de, D: Deserializer<'de>>(d: D) -> Result<Option<()>, D::Error> {
-    match &*String::deserialize(d)? {
-        "/" => Ok(Some(())),
-        _ => Err(D::Error::custom(
-            "a path other than \"/\" is not served by this version: give the service a listener of its own",
-        )),
-    }
-}
-
 pub(super) fn own_listener<'de, D: Deserializer<'de>>(_: D) -> Result<Option<()>, D::Error> {
     Err(D::Error::custom(
         "a host on the portal's listener is not served by this version: give the service `listen` of its own",
     ))
-}
-
-pub(super) fn no_prefix<'de, D: Deserializer<'de>>(_: D) -> Result<Option<()>, D::Error> {
-    Err(D::Error::custom("not served by this version: the service has the whole site, so take it out"))
-}
-
-pub(super) fn no_routes<'de, D: Deserializer<'de>>(_: D) -> Result<Option<()>, D::Error> {
-    Err(D::Error::custom("not served by this version: write data, which holds for the whole site"))
 }
 
 pub(super) fn limit<'de, D: Deserializer<'de>>(d: D) -> Result<usize, D::Error> {

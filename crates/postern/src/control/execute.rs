@@ -253,7 +253,7 @@ async fn run(keeper: &Keeper, config: &Config, canary: &Canary, Uid(uid): Uid, c
 fn has_a_door(config: &Config, scopes: &Scopes) -> Result<(), No> {
     let asked = |scope: &Scope| {
         config.gateway.iter().any(|gateway| match &gateway.service {
-            Service::Http { data, .. } => data.iter().any(|needed| needed == scope),
+            Service::Http(http) => http.scopes().contains(&scope),
             Service::Mailbox(..) | Service::Submission { .. } => false,
         })
     };

@@ -18,7 +18,7 @@ use tokio::{
 
 use super::Finding;
 use crate::{
-    config::{Config, Gateway, Mailbox, Service, SubmissionHandover},
+    config::{Config, Gateway, Handover, Mailbox, Service, SubmissionHandover},
     data::randomness,
 };
 
@@ -34,7 +34,7 @@ pub(super) async fn examine(config: &Config, gateway: &Gateway) -> Vec<Finding> 
     let mut findings = vec![match &gateway.service {
         Service::Mailbox(mailbox, _) => mailbox_server(*mailbox, gateway).await,
         Service::Submission { handover, .. } => smtp(gateway, handover).await,
-        Service::Http { user_header, .. } => http(gateway, user_header.as_str()).await,
+        Service::Http(spoken) => http(gateway, spoken.handover.word()).await,
     }];
     findings.push(past_postern(config, gateway).await);
     findings
@@ -270,7 +270,10 @@ async fn past_postern(config: &Config, gateway: &Gateway) -> Finding {
     let harm = match &gateway.service {
         Service::Mailbox(..) => "its own passwords, and the master user's, open it there".to_owned(),
         Service::Submission { .. } => "whoever it believes XCLIENT or a password from sends mail there".to_owned(),
-        Service::Http { user_header, .. } => format!("it believes {user_header} from whoever can reach it"),
+        Service::Http(spoken) => match &spoken.handover {
+            Handover::Header(name) => format!("it believes {name} from whoever can reach it"),
+            Handover::Basic { .. } => "its own passwords, and Postern's for everybody, open it there".to_owned(),
+        },
     };
     let remedy = "have it listen on 127.0.0.1 or a Unix socket, or keep all but Postern out by a firewall";
     let port = match &gateway.upstream {

@@ -1,68 +1,49 @@
-//! Connections to the server behind.
+//! The octets of one connection to the server behind.
 
 use std::{
     future::Future,
     io,
     pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     task::{Context, Poll, ready},
     time::Duration,
 };
 
 use front::Stream;
-use http::Uri;
-use hyper_util::{
-    client::legacy::connect::{Connected, Connection},
-    rt::TokioIo,
-};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::{Sleep, sleep},
 };
 
-use crate::Upstream;
-
-/// Opens connections, whatever the URI says.
-#[derive(Clone, Debug)]
-pub(super) struct Connect {
-    upstream: Upstream,
-    patience: Duration,
-}
-
-impl Connect {
-    /// A server that takes nothing for as long as `patience` loses its connection.
-    pub(super) fn new(upstream: Upstream, patience: Duration) -> Self {
-        Self { upstream, patience }
-    }
-}
-
-impl tower::Service<Uri> for Connect {
-    type Response = TokioIo<UpstreamStream>;
-    type Error = io::Error;
-    type Future = Pin<Box<dyn Future<Output = io::Result<Self::Response>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, _: Uri) -> Self::Future {
-        let Self { upstream, patience } = self.clone();
-        Box::pin(async move {
-            let stream = upstream.connect().await?;
-            Ok(TokioIo::new(UpstreamStream { stream, patience, stuck: None }))
-        })
-    }
-}
-
-/// A connection as the pool wants to see it.
-pub(super) struct UpstreamStream {
+/// A connection that counts what it hears, and is lost once the server takes
+/// nothing for too long.
+pub(super) struct Wire {
     stream: Stream,
+    heard: Heard,
     patience: Duration,
     /// Since it takes nothing. Hyper would hold what is to be written, and the
     /// client that it comes from, until it takes it.
     stuck: Option<Pin<Box<Sleep>>>,
 }
 
-impl UpstreamStream {
+/// How many octets the server has said.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Heard(Arc<AtomicU64>);
+
+impl Heard {
+    pub(super) fn so_far(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Wire {
+    pub(super) fn new(stream: Stream, heard: Heard, patience: Duration) -> Self {
+        Self { stream, heard, patience, stuck: None }
+    }
+
     fn in_time<T>(
         &mut self,
         cx: &mut Context<'_>,
@@ -79,19 +60,16 @@ impl UpstreamStream {
     }
 }
 
-impl Connection for UpstreamStream {
-    fn connected(&self) -> Connected {
-        Connected::new()
-    }
-}
-
-impl AsyncRead for UpstreamStream {
+impl AsyncRead for Wire {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
+        self.heard.0.fetch_add((buf.filled().len() - before) as u64, Ordering::Relaxed);
+        Poll::Ready(Ok(()))
     }
 }
 
-impl AsyncWrite for UpstreamStream {
+impl AsyncWrite for Wire {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         self.in_time(cx, |stream, cx| stream.poll_write(cx, buf))
     }
