@@ -16,11 +16,11 @@ const TABLES: [(&str, &str); 12] = [
     ("set_up", "account:i digest:b expires:i"),
     (
         "app_password",
-        "no:i id:b account:i digest:b label:t app:t scopes:t networks:t lock:i created:i use_by:i expires:i \
-         first_used:i revoked:i",
+        "no:i id:b account:i digest:b label:t app:b scopes:b networks:b lock:i created:i use_by:i expires:i \
+         revoked:i",
     ),
     ("door", "no:i name:t"),
-    ("app_password_use", "app_password:i door:i at:i source:b"),
+    ("app_password_use", "app_password:i door:i first:i at:i source:b"),
     ("refusal", "account:i app_password:i door:i reason:t source:b at:i count:i"),
     ("stranger_refusal", "door:i reason:t source:b at:i count:i"),
     ("audit", "seq:i line:b seal:b"),

@@ -341,7 +341,7 @@ mod tests {
     #[test]
     fn a_file_that_was_lost_stays_lost_until_everybody_is_suspended() {
         let (db, folder) = (crate::sqlite::in_memory(), tempfile::tempdir().unwrap());
-        db.execute_batch("INSERT INTO audit (seq, line, seal) VALUES (1, x'00', zeroblob(32))").unwrap();
+        db.execute_batch("INSERT INTO audit (seq, line, seal) VALUES (1, x'00', zeroblob(16))").unwrap();
         let open = |if_lost| Revocations::open(folder.path(), AuditKey::new([1; 32]), &db, if_lost);
         let lost = |opened: Result<_, RevocationsError>| matches!(opened, Err(RevocationsError::Lost(_)));
         assert!(lost(open(IfLost::Refuse)));
