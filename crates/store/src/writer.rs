@@ -14,6 +14,7 @@ use crate::{
     failure::{Failure, Outcome},
     restored,
     revocations::{self, Found, Opened, Record, RecordFile, Revocations},
+    settling::{Batch, Settling},
 };
 
 /// So many intents share a commit at most: bounds how long the first one waits.
@@ -60,7 +61,7 @@ impl<D: Db + 'static> Writer<D> {
         let told = |Failure(error): Failure| io::Error::other(error);
         let mut kept = Kept { chain, revocations };
         catch_up(&mut writable, &mut kept, &mut file, found).map_err(told)?;
-        let mut settling = Settling { lasts: writable.lasting().map_err(told)?, is_lost: false, file };
+        let mut settling = Settling::new(writable.lasting().map_err(told)?, file);
         let (queue, mut waiting) = mpsc::channel(QUEUE);
         let (done, committed) = channel::sync_channel::<Batch<D>>(BEHIND);
         let settler = thread::Builder::new().name("store settler".into()).spawn(move || {
@@ -156,49 +157,6 @@ fn catch_up<W: Writable>(writable: &mut W, kept: &mut Kept, file: &mut RecordFil
     file.settle()
 }
 
-/// What was committed together, or came to nothing together.
-struct Batch<D> {
-    intents: Vec<Box<dyn Intent<D>>>,
-    outcome: Outcome<()>,
-    /// To be added to the file of revocations.
-    records: Vec<revocations::Bytes>,
-}
-
-/// What has to be done before something is acknowledged.
-struct Settling {
-    /// Waits until all that was committed will survive a crash.
-    lasts: Box<dyn FnMut() -> Outcome<()> + Send>,
-    /// It failed once. Of a disk that lost something, a later success says nothing.
-    is_lost: bool,
-    file: RecordFile,
-}
-
-impl Settling {
-    fn settle<D>(&mut self, batches: Vec<Batch<D>>) {
-        let mut settled = Ok(());
-        if batches.iter().any(|batch| batch.outcome.is_ok()) {
-            batches.iter().for_each(|batch| self.file.owe(&batch.records));
-            settled = self.last().and_then(|()| self.file.settle());
-            fail_point::pass("before the answer");
-        }
-        for Batch { intents, outcome, .. } in batches {
-            let outcome = outcome.and_then(|()| settled.clone());
-            intents.into_iter().for_each(|intent| intent.answer(outcome.clone()));
-        }
-    }
-
-    fn last(&mut self) -> Outcome<()> {
-        if self.is_lost {
-            let told = "the disk failed to keep what was written: check the system's log, then restart Postern";
-            return Err(Failure::unsettled(Failure::unavailable(told)));
-        }
-        (self.lasts)().map_err(|failure| {
-            self.is_lost = true;
-            Failure::unsettled(failure)
-        })
-    }
-}
-
 /// Commits all together. If an intent fails, which the law never makes it do,
 /// each is tried again alone, so that it takes no other with it.
 fn commit<W: Writable>(
@@ -255,7 +213,7 @@ fn transact<W: Writable>(
 }
 
 /// Something to be done, whatever it returns.
-trait Intent<D>: Send {
+pub(crate) trait Intent<D>: Send {
     fn act(&mut self, write: &mut Write<'_, D>) -> Outcome<()>;
     fn answer(self: Box<Self>, committed: Outcome<()>);
 }

@@ -14,10 +14,10 @@
 //! The file is a header and records of 32 bytes each: kind, id (10), value (8),
 //! number (8), MAC (5), integers with their highest byte first. Zeros may follow.
 
+mod file;
+
 use std::{
-    fs::File,
-    io::{self, ErrorKind},
-    os::unix::fs::FileExt,
+    io,
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -29,15 +29,12 @@ use authority::{AccountId, AppPasswordId, AuditKey, audit::GENESIS};
 
 use crate::{
     database::{Db, values},
-    fail_point,
     failure::{Failure, Outcome},
     rows::{Fields, int},
-    sqlite::private,
 };
+pub(crate) use file::RecordFile;
 
 const SIZE: usize = 32;
-/// So much is laid out ahead of the records, as zeros.
-const AHEAD: usize = 64 * 1024;
 /// A record as it stands in the file.
 pub(crate) type Bytes = [u8; SIZE];
 
@@ -126,26 +123,6 @@ pub(crate) struct Revocations {
     written: Arc<AtomicU64>,
 }
 
-/// The file itself.
-pub(crate) struct RecordFile {
-    file: File,
-    path: PathBuf,
-    key: AuditKey,
-    /// Records before the first in this file.
-    base: u64,
-    /// How many there are, up to the last in the file.
-    written: u64,
-    /// Told to whoever keeps the outbox.
-    told: Arc<AtomicU64>,
-    /// Committed, and not in the file yet.
-    owed: Vec<Bytes>,
-    /// Where the zeros end.
-    laid_out: u64,
-    /// False where the file was lost, until everybody is suspended: a crash before
-    /// that must find it lost again.
-    is_begun: bool,
-}
-
 /// A file that was opened: for the thread that writes, for the one that syncs,
 /// and what was found.
 pub(crate) type Opened = (Revocations, RecordFile, Found);
@@ -169,40 +146,28 @@ impl Revocations {
             return Err(RevocationsError::Lost(path));
         }
         let told = Arc::new(AtomicU64::new(0));
-        let mut file = RecordFile {
-            file: private(&path).map_err(|error| failed(io::Error::other(error)))?,
-            path: path.clone(),
-            key: key.clone(),
-            base: 0,
-            written: 0,
-            told: told.clone(),
-            owed: vec![],
-            laid_out: 0,
-            is_begun: true,
-        };
+        let mut file = RecordFile::at(&path, key.clone(), told.clone()).map_err(failed)?;
         let is_ours = !is_empty && file.read_header().map_err(failed)?;
         let mut is_lost = false;
         if is_empty && is_new {
             file.begin_file().map_err(failed)?;
-        } else if is_ours && (file.written >= recorded || file.owes(db, recorded)?) {
+        } else if is_ours && (file.written() >= recorded || file.owes(db, recorded)?) {
             file.pay().map_err(failed)?;
         } else if if_lost == IfLost::BeginAnew {
-            file.file.set_len(0).map_err(failed)?;
-            (file.base, file.written, file.is_begun) = (recorded, recorded, false);
-            file.owed.clear();
+            file.lose(recorded).map_err(failed)?;
             is_lost = true;
         } else {
             return Err(if is_ours { RevocationsError::Lost(path) } else { RevocationsError::Foreign(path) });
         }
         let newer = file.behind(recorded).map_err(failed)?;
-        told.store(file.written, Ordering::Release);
+        told.store(file.written(), Ordering::Release);
         let this = Self {
             key,
-            recorded: Some(file.written),
+            recorded: Some(file.written()),
             in_database: recorded,
             pending: vec![],
             committed: vec![],
-            last: file.written,
+            last: file.written(),
             not_handed: vec![],
             written: told,
         };
@@ -266,123 +231,6 @@ impl Revocations {
     }
 }
 
-impl RecordFile {
-    /// These are to be in the file, sooner or later.
-    pub(crate) fn owe(&mut self, records: &[Bytes]) {
-        self.owed.extend(records);
-    }
-
-    /// Adds what is owed; returns when it will survive a crash.
-    pub(crate) fn settle(&mut self) -> Outcome<()> {
-        let begun = if self.is_begun { Ok(()) } else { self.begin_file() };
-        self.lay_out();
-        begun.and_then(|()| self.pay()).map_err(|error| {
-            let told = format!("{}: {error}; make room, and check its owner", self.path.display());
-            Failure::unsettled(Failure::unavailable(told))
-        })
-    }
-
-    /// Lays out zeros where the records are to be written: where the file need not
-    /// become longer, the system syncs it in half the time.
-    fn lay_out(&mut self) {
-        let needed = self.end() + (self.owed.len() * SIZE) as u64;
-        if !self.owed.is_empty() && needed > self.laid_out {
-            // Where there is no room for them, there may be some for the records.
-            let laid_out = self.file.write_all_at(&vec![0; AHEAD], needed).and_then(|()| self.file.sync_all());
-            self.laid_out = if laid_out.is_ok() { needed + AHEAD as u64 } else { 0 };
-        }
-    }
-
-    /// Adds what is owed to the file.
-    fn pay(&mut self) -> io::Result<()> {
-        if self.owed.is_empty() {
-            return Ok(());
-        }
-        let owed = self.owed.concat();
-        let (first, rest) = owed.split_at(SIZE / 2);
-        self.file.write_all_at(first, self.end())?;
-        fail_point::pass("within a record");
-        self.file.write_all_at(rest, self.end() + first.len() as u64)?;
-        self.file.sync_data()?;
-        self.written += self.owed.len() as u64;
-        self.told.store(self.written, Ordering::Release);
-        self.owed.clear();
-        Ok(())
-    }
-
-    fn end(&self) -> u64 {
-        (1 + self.written - self.base) * SIZE as u64
-    }
-
-    /// Takes what the file lacks from the outbox. False if it is not all there.
-    fn owes<D: Db>(&mut self, db: &D, recorded: u64) -> Outcome<bool> {
-        let lacks = outbox_behind(db, recorded, self.written)?;
-        let is_whole = lacks.is_some();
-        self.owed = lacks.unwrap_or_default();
-        Ok(is_whole)
-    }
-
-    fn begin_file(&mut self) -> io::Result<()> {
-        self.file.write_all_at(&seal(&self.key, 0, [0; 10], self.base, 0), 0)?;
-        self.file.sync_all()?;
-        let folder = self.path.parent().unwrap_or(Path::new("."));
-        File::open(folder)?.sync_all()?;
-        self.is_begun = true;
-        Ok(())
-    }
-
-    /// False if it was not written under our key. What a power cut left of the
-    /// last records is cut off: they were not acknowledged.
-    fn read_header(&mut self) -> io::Result<bool> {
-        let mut header = [0; SIZE];
-        match self.file.read_exact_at(&mut header, 0) {
-            Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(false),
-            read => read?,
-        }
-        self.base = value(&header);
-        if header != seal(&self.key, 0, [0; 10], self.base, 0) {
-            return Ok(false);
-        }
-        let whole = self.file.metadata()?.len() / SIZE as u64;
-        self.written = self.base + whole.saturating_sub(1);
-        while self.written > self.base && self.read(self.written)?.is_none() {
-            self.written -= 1;
-        }
-        self.file.set_len(self.end())?;
-        Ok(true)
-    }
-
-    /// All behind number `seq`.
-    fn behind(&self, seq: u64) -> io::Result<Vec<Record>> {
-        let damaged = || io::Error::new(ErrorKind::InvalidData, "a record in the middle is damaged");
-        (seq.max(self.base) + 1..=self.written).map(|seq| self.read(seq)?.ok_or_else(damaged)).collect()
-    }
-
-    fn read(&self, seq: u64) -> io::Result<Option<Record>> {
-        let mut bytes = [0; SIZE];
-        self.file.read_exact_at(&mut bytes, (seq - self.base) * SIZE as u64)?;
-        let id: [u8; 10] = std::array::from_fn(|at| bytes[1 + at]);
-        let record = match bytes[0] {
-            1 => Record::AppPassword(AppPasswordId::from_bytes(id)),
-            2 => Record::Account(AccountId::from_bytes(id), value(&bytes)),
-            3 => Record::Removed(AccountId::from_bytes(id)),
-            4 => Record::RecoveryCode(AccountId::from_bytes(id), value(&bytes)),
-            5 => Record::RecoveryCodes(AccountId::from_bytes(id)),
-            _ => return Ok(None),
-        };
-        Ok((record.sealed(&self.key, seq) == bytes).then_some(record))
-    }
-}
-
-impl Drop for RecordFile {
-    fn drop(&mut self) {
-        if self.laid_out > 0 {
-            // For whoever looks at it; who opens it cuts them off as well.
-            let _ = self.file.set_len(self.end());
-        }
-    }
-}
-
 impl Record {
     fn sealed(&self, key: &AuditKey, seq: u64) -> Bytes {
         match self {
@@ -416,10 +264,6 @@ fn outbox_behind<D: Db>(db: &D, recorded: u64, seq: u64) -> Outcome<Option<Vec<B
     let (mut outbox, count) = (outbox.unwrap_or_default(), recorded.saturating_sub(seq));
     let first = outbox.len().checked_sub(usize::try_from(count).unwrap_or(usize::MAX));
     Ok(first.map(|first| outbox.split_off(first)))
-}
-
-fn value(bytes: &Bytes) -> u64 {
-    u64::from_be_bytes(std::array::from_fn(|at| bytes[11 + at]))
 }
 
 fn recorded<D: Db>(db: &D) -> Outcome<u64> {
