@@ -48,7 +48,7 @@ async fn in_turns(extent: &Extent) -> Outcome<Vec<Line>> {
         many.push(together);
         bare.push(waits);
     }
-    let (ratio, waits) = (many.over(&one), one.over(&bare));
+    let (ratio, waits, over_bare) = (many.over(&one), one.over(&bare), many.over(&bare));
     Ok(vec![
         Line::new("issue + revoke, durable, 64 callers", many, Unit::PerSecond).beside(
             "of one fsync a call",
@@ -62,7 +62,12 @@ async fn in_turns(extent: &Extent) -> Outcome<Vec<Line>> {
             Unit::Percent,
             None,
         ),
-        Line::new("  4 KiB appended + fdatasync, twice, no database", bare, Unit::PerSecond),
+        Line::new("  4 KiB appended + fdatasync, twice, no database", bare, Unit::PerSecond).beside(
+            "64 callers, of this",
+            over_bare,
+            Unit::Times,
+            None,
+        ),
     ])
 }
 

@@ -41,6 +41,7 @@ pub(crate) fn fill(folder: &Path, credentials: u64) -> Outcome<()> {
         "PRAGMA journal_mode = DELETE; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;
          PRAGMA locking_mode = EXCLUSIVE; PRAGMA cache_size = -2097152; BEGIN",
     )?;
+    db.execute("INSERT INTO door (no, name) VALUES (1, 'imap')", [])?;
     for account in 0..credentials / PER_ACCOUNT {
         add_account(&db, account)?;
         for credential in account * PER_ACCOUNT..(account + 1) * PER_ACCOUNT {
@@ -85,11 +86,17 @@ fn add_account(db: &Connection, account: u64) -> Outcome<()> {
 
 fn add_credential(db: &Connection, account: u64, credential: u64) -> Outcome<()> {
     let id = AppPasswordId::random(&mut seeded(2, credential));
+    let digest = digest(account_id(account), &letters(credential));
+    // "thunderbird", "calendars,contacts,mail", "192.0.2.0/24" as the store packs them.
     db.prepare_cached(
-        "INSERT INTO app_password (id, account, digest, label, app, scopes, networks, lock, created, use_by, first_used)
-         VALUES (?1, ?2, ?3, 'Laptop at home', 'thunderbird', 'calendars,contacts,mail', '192.0.2.0/24', 0, ?4, ?4, ?4)",
+        "INSERT INTO app_password (id, account, digest, label, app, scopes, networks, lock, created, use_by)
+         VALUES (?1, ?2, ?3, 'Laptop at home', x'1f00', x'142c152c12', x'1ec00002002f3234', 0, ?4, ?4)",
     )?
-    .execute(params![id.as_bytes(), row(account)?, digest(account_id(account), &letters(credential)), CREATED])?;
+    .execute(params![id.as_bytes(), row(account)?, &digest[..16], CREATED])?;
+    db.prepare_cached(
+        "INSERT INTO app_password_use (app_password, door, first, at, source) VALUES (?1, 1, ?2, ?2, x'c0000207')",
+    )?
+    .execute(params![db.last_insert_rowid(), CREATED])?;
     Ok(())
 }
 

@@ -260,16 +260,17 @@ upstream = "smtp://127.0.0.1:{postfix}"
         Running::start(&mut command, &self.path(log))
     }
 
-    /// Starts the server with its clock so many hours behind, and does not wait.
+    /// Starts the server with its clock so many hours ahead, or behind, and does
+    /// not wait.
     ///
     /// # Errors
     /// When it cannot be started.
-    pub fn spawn_behind(&self, hours: u32, log: &str) -> io::Result<Running> {
-        let behind = format!("-{hours}h");
+    pub fn spawn_ahead(&self, hours: i32, log: &str) -> io::Result<Running> {
+        let ahead = format!("{hours:+}h");
         // faketime would stand between us and the server, and keep signals to itself.
-        let library = Command::new("faketime").args(["-f", &behind, "printenv", "LD_PRELOAD"]).output()?;
+        let library = Command::new("faketime").args(["-f", &ahead, "printenv", "LD_PRELOAD"]).output()?;
         let mut command = Command::new(binary()?);
-        command.env("LD_PRELOAD", String::from_utf8_lossy(&library.stdout).trim()).env("FAKETIME", behind);
+        command.env("LD_PRELOAD", String::from_utf8_lossy(&library.stdout).trim()).env("FAKETIME", ahead);
         command.arg("serve").arg("--config").arg(self.config());
         Running::start(&mut command, &self.path(log))
     }

@@ -1,6 +1,6 @@
 //! Stable names of rows: random, printable, worth nothing to who reads them.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, sync::LazyLock};
 
 use data_encoding::{Encoding, Specification};
 use rand_core::Rng;
@@ -12,11 +12,12 @@ use rand_core::Rng;
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 struct Id([u8; 10]);
 
-fn base32() -> Encoding {
+// Made once: it takes longer than what it is used for.
+static BASE32: LazyLock<Encoding> = LazyLock::new(|| {
     let mut spec = Specification::new();
     spec.symbols.push_str("abcdefghijklmnopqrstuvwxyz234567");
     spec.encoding().expect("the alphabet has 32 symbols")
-}
+});
 
 /// The text is not an id; it was not made by this program.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -50,7 +51,7 @@ macro_rules! id {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&base32().encode(&self.0.0))
+                f.write_str(&BASE32.encode(&self.0.0))
             }
         }
 
@@ -64,7 +65,7 @@ macro_rules! id {
             type Err = NotAnId;
 
             fn from_str(text: &str) -> Result<Self, NotAnId> {
-                let bytes = base32().decode(text.as_bytes()).map_err(|_| NotAnId)?;
+                let bytes = BASE32.decode(text.as_bytes()).map_err(|_| NotAnId)?;
                 Ok(Self(Id(bytes.try_into().map_err(|_| NotAnId)?)))
             }
         }

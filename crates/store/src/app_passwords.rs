@@ -8,16 +8,20 @@ use crate::{
     database::{Columns, Db, Value, values},
     failure::Outcome,
     journal,
+    line::pack,
     revocations::Record,
     rows::{self, Fields},
     writer::Write,
 };
 
+/// So much of a digest is stored: 128 bits, more than the letters have.
+const DIGEST: usize = 16;
+
 const FROM: &str = "FROM app_password AS p JOIN account AS a ON a.no = p.account";
 
 pub(crate) fn by_digest<D: Db>(db: &D, digest: &Digest) -> Outcome<Option<AppPassword>> {
     let sql = format!("SELECT {} {FROM} WHERE substr(p.digest, 1, 8) = ?1 AND p.digest = ?2", rows::APP_PASSWORD);
-    db.first(&sql, values![&digest.0[..8], &digest.0], rows::app_password)
+    db.first(&sql, values![&digest.0[..8], kept(digest)], rows::app_password)
 }
 
 pub(crate) fn of_account<D: Db>(db: &D, account: AccountId) -> Outcome<Vec<Listed>> {
@@ -58,8 +62,8 @@ pub(crate) fn issue<D: Db>(
     entry: &Entry,
 ) -> Outcome<Issued> {
     const SQL: &str = "INSERT INTO app_password (id, account, digest, label, app, scopes, networks, lock,
-            created, use_by, expires, first_used, revoked)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+            created, use_by, expires, revoked)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
     let Some(no) = accounts::number_if_it_may(write.db, password.account)? else { return Ok(Issued::NotAllowed) };
     if living(write.db, no, password.created)?.len() >= limit {
         return Ok(Issued::LimitReached);
@@ -70,16 +74,15 @@ pub(crate) fn issue<D: Db>(
         values![
             password.id.as_bytes(),
             no,
-            &digest.0,
+            kept(digest),
             password.label.as_str(),
-            password.app.as_str(),
-            &*password.scopes.to_string(),
-            &*password.networks.to_string(),
+            &*pack(password.app.as_str()),
+            &*pack(&password.scopes.to_string()),
+            &*pack(&password.networks.to_string()),
             rows::lock(password.lock),
             password.created.as_millis(),
             password.use_by.as_millis(),
             millis(password.expires),
-            millis(password.first_used),
             millis(password.revoked),
         ],
     )?;
@@ -139,14 +142,12 @@ pub(crate) fn record_first_use<D: Db>(
     entry: &Entry,
 ) -> Outcome<bool> {
     let sql = format!("SELECT {} {FROM} WHERE p.id = ?1", rows::APP_PASSWORD);
-    let Some((no, password)) = write.db.first(&sql, values![id.as_bytes()], numbered)? else { return Ok(false) };
+    let Some(password) = write.db.first(&sql, values![id.as_bytes()], rows::app_password)? else { return Ok(false) };
     if password.revoked.is_some() || password.is_over(first.at) {
         return Ok(false);
     }
     if password.first_used.is_none() {
-        let sql = "UPDATE app_password SET first_used = ?2 WHERE no = ?1";
-        write.db.execute(sql, values![no, first.at.as_millis()])?;
-        journal::record_use(write, id, first)?;
+        journal::record_first_use(write, id, first)?;
         write.log(entry)?;
     }
     Ok(true)
@@ -154,7 +155,7 @@ pub(crate) fn record_first_use<D: Db>(
 
 pub(crate) fn rehash<D: Db>(write: &mut Write<'_, D>, id: AppPasswordId, digest: &Digest) -> Outcome<bool> {
     let sql = "UPDATE app_password SET digest = ?2 WHERE id = ?1";
-    Ok(write.db.execute(sql, values![id.as_bytes(), &digest.0])? == 1)
+    Ok(write.db.execute(sql, values![id.as_bytes(), kept(digest)])? == 1)
 }
 
 /// Number and id of those that are neither over nor revoked. What "over" means
@@ -164,6 +165,10 @@ fn living<D: Db>(db: &D, account: i64, at: Timestamp) -> Outcome<Vec<(i64, AppPa
     let unrevoked = db.query(&sql, values![account], numbered)?;
     let living = unrevoked.into_iter().filter(|(_, password)| !password.is_over(at));
     Ok(living.map(|(no, password)| (no, password.id)).collect())
+}
+
+fn kept(digest: &Digest) -> &[u8] {
+    &digest.0[..DIGEST]
 }
 
 fn numbered(row: &dyn Columns) -> Outcome<(i64, AppPassword)> {

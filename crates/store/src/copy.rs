@@ -16,17 +16,20 @@ const TABLES: [(&str, &str); 12] = [
     ("set_up", "account:i digest:b expires:i"),
     (
         "app_password",
-        "no:i id:b account:i digest:b label:t app:t scopes:t networks:t lock:i created:i use_by:i expires:i \
-         first_used:i revoked:i",
+        "no:i id:b account:i digest:b label:t app:b scopes:b networks:b lock:i created:i use_by:i expires:i \
+         revoked:i",
     ),
     ("door", "no:i name:t"),
-    ("app_password_use", "app_password:i door:i at:i source:b"),
+    ("app_password_use", "app_password:i door:i first:i at:i source:b"),
     ("refusal", "account:i app_password:i door:i reason:t source:b at:i count:i"),
     ("stranger_refusal", "door:i reason:t source:b at:i count:i"),
     ("audit", "seq:i line:b seal:b"),
     ("newest", "one:i at:i"),
     ("revocations", "one:i records:i outbox:b"),
 ];
+
+/// So many rows go into one statement: a database behind a network answers each.
+const ROWS: usize = 100;
 
 /// Copies everything. Both sides are in a transaction, and `into` is empty.
 pub(crate) fn copy(from: &impl Db, into: &impl Db) -> Outcome<()> {
@@ -36,21 +39,48 @@ pub(crate) fn copy(from: &impl Db, into: &impl Db) -> Outcome<()> {
 fn copy_table(from: &impl Db, into: &impl Db, table: &str, columns: &str) -> Outcome<()> {
     let columns: Vec<(&str, &str)> = columns.split_whitespace().filter_map(|column| column.split_once(':')).collect();
     let names = columns.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
-    let marks = (1..=columns.len()).map(|number| format!("?{number}")).collect::<Vec<_>>().join(", ");
-    let insert = format!("INSERT INTO {table} ({names}) VALUES ({marks})");
+    let mut waiting: Vec<Kept> = vec![];
     from.each(&format!("SELECT {names} FROM {table}"), &mut |row: &dyn Columns| {
         let fields = Fields::of("backup", row);
-        let value = |(column, (name, kind)): (usize, &(&str, &str))| -> Outcome<Value<'_>> {
-            Ok(match *kind {
-                "i" => fields.optional_int(column)?.into(),
-                "t" => fields.optional_text(column)?.into(),
-                "b" => fields.optional_blob(column)?.into(),
+        for (column, (name, kind)) in columns.iter().enumerate() {
+            waiting.push(match *kind {
+                "i" => fields.optional_int(column)?.map_or(Kept::Null, Kept::Int),
+                "t" => fields.optional_text(column)?.map_or(Kept::Null, |text| Kept::Text(text.into())),
+                "b" => fields.optional_blob(column)?.map_or(Kept::Null, |octets| Kept::Blob(octets.into())),
                 _ => return Err(Failure::corrupt(name, "this is a bug, please report it: no kind")),
-            })
-        };
-        let values = columns.iter().enumerate().map(value).collect::<Outcome<Vec<_>>>()?;
-        into.execute(&insert, &values).map(drop)
-    })
+            });
+        }
+        if waiting.len() == ROWS * columns.len() {
+            insert(into, table, &names, columns.len(), &std::mem::take(&mut waiting))?;
+        }
+        Ok(())
+    })?;
+    insert(into, table, &names, columns.len(), &waiting)
+}
+
+/// What a row holds, until its turn comes.
+enum Kept {
+    Null,
+    Int(i64),
+    Text(String),
+    Blob(Vec<u8>),
+}
+
+/// Inserts rows of so many columns, each behind the other.
+fn insert(into: &impl Db, table: &str, names: &str, width: usize, kept: &[Kept]) -> Outcome<()> {
+    if kept.is_empty() {
+        return Ok(());
+    }
+    let marks: Vec<String> = (1..=kept.len()).map(|number| format!("?{number}")).collect();
+    let rows: Vec<String> = marks.chunks(width).map(|row| format!("({})", row.join(", "))).collect();
+    let values = kept.iter().map(|kept| match kept {
+        Kept::Null => Value::Null,
+        Kept::Int(number) => Value::Int(*number),
+        Kept::Text(text) => Value::Text(text),
+        Kept::Blob(octets) => Value::Blob(octets),
+    });
+    let values: Vec<Value<'_>> = values.collect();
+    into.execute(&format!("INSERT INTO {table} ({names}) VALUES {}", rows.join(", ")), &values).map(drop)
 }
 
 #[cfg(test)]
@@ -73,5 +103,19 @@ mod tests {
         there.sort();
         copied.sort();
         assert_eq!(there, copied);
+    }
+
+    #[test]
+    fn all_rows_are_copied_however_many_they_are() {
+        for count in [0, 1, ROWS, 2 * ROWS + 7] {
+            let (from, into) = (in_memory(), in_memory());
+            for seq in 1..=i64::try_from(count).unwrap() {
+                from.execute("INSERT INTO audit (seq, line, seal) VALUES (?1, x'00', zeroblob(16))", [seq]).unwrap();
+            }
+            copy(&from, &into).unwrap();
+            let sum = |db| Db::number(db, "SELECT coalesce(sum(seq), 0) FROM audit", &[]).unwrap();
+            assert_eq!(sum(&into), sum(&from), "{count}");
+            assert_eq!(Db::number(&into, "SELECT count(*) FROM audit", &[]).unwrap(), Some(count as i64));
+        }
     }
 }

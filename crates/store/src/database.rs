@@ -127,8 +127,12 @@ impl From<Undone> for Failure {
 pub(crate) trait Writable: Send + 'static {
     type Db: Db;
 
-    /// Does it in a transaction, and returns when that will survive a crash.
-    /// May do it again from the start, where the first time certainly came to
+    /// Does it in a transaction, and returns when that will survive the process;
+    /// the machine's end once [`lasting`](Self::lasting) has been asked. May do it again from the start, where the first time certainly came to
     /// nothing.
     fn transact(&mut self, act: &mut dyn FnMut(&Self::Db) -> Outcome<()>) -> Result<(), Undone>;
+
+    /// Called before the first group: returns what waits, in another thread, until
+    /// all that was committed will survive the machine's end.
+    fn lasting(&mut self) -> Outcome<Box<dyn FnMut() -> Outcome<()> + Send>>;
 }

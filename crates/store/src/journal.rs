@@ -11,6 +11,29 @@ use crate::{
     writer::Write,
 };
 
+/// Writes, and changes nothing. A transaction in which nothing is written would
+/// not find out that the disk is full or only to be read.
+pub(crate) fn record_nothing<D: Db>(write: &mut Write<'_, D>) -> Outcome<()> {
+    // There and back: what is set to what it was is not written.
+    ["UPDATE newest SET at = at + 1", "UPDATE newest SET at = at - 1"]
+        .iter()
+        .try_for_each(|sql| write.db.execute(sql, &[]).map(drop))
+}
+
+/// The use that makes it a used one, which is told once. Kept here, and not in
+/// the password's own row: that would have to be written anew, and be longer.
+pub(crate) fn record_first_use<D: Db>(write: &mut Write<'_, D>, id: AppPasswordId, used: &Use) -> Outcome<()> {
+    const SQL: &str = "INSERT INTO app_password_use (app_password, door, first, at, source)
+        SELECT no, ?2, ?3, ?3, ?4 FROM app_password WHERE id = ?1
+        ON CONFLICT (app_password, door) DO UPDATE SET first = excluded.first,
+            source = CASE WHEN excluded.at >= app_password_use.at THEN excluded.source ELSE app_password_use.source END,
+            at = CASE WHEN excluded.at >= app_password_use.at THEN excluded.at ELSE app_password_use.at END";
+    let (door, source) = (door(write.db, &used.door)?, rows::source(used.from));
+    write.db.execute(SQL, values![id.as_bytes(), door, used.at.as_millis(), &*source])?;
+    write.chain.saw(used.at);
+    Ok(())
+}
+
 pub(crate) fn record_use<D: Db>(write: &mut Write<'_, D>, id: AppPasswordId, used: &Use) -> Outcome<()> {
     const SQL: &str = "INSERT INTO app_password_use (app_password, door, at, source)
         SELECT no, ?2, ?3, ?4 FROM app_password WHERE id = ?1

@@ -27,6 +27,7 @@ pub mod postgres;
 mod restored;
 mod revocations;
 mod rows;
+mod settling;
 pub mod sqlite;
 mod store;
 mod writer;

@@ -1,6 +1,8 @@
-//! A line of audit in a third of the room: what every line repeats becomes one
-//! byte, ids and times become binary. The seal is over the text, which comes
-//! back to the letter.
+//! Text of ours in a third of the room, a line of audit above all: what every
+//! line repeats becomes one byte, names of apps two; ids, times and addresses become binary.
+//! A line's seal is over the text, which comes back to the letter.
+
+use std::{net::Ipv4Addr, sync::LazyLock};
 
 use data_encoding::{BASE32_NOPAD, DecodePartial};
 
@@ -10,10 +12,13 @@ const RAW: u8 = 0;
 const TIME: u8 = 1;
 const ID: u8 = 2;
 const FIRST_PHRASE: u8 = 3;
+/// Four octets follow, of an address of IP version 4.
+const ADDRESS: u8 = 30;
+/// One of [`WORDS`] follows, by its place.
+const WORD: u8 = 31;
 
-/// Only ever added to, at the end: their places are in every database. Where two
-/// fit, the longer one must come first.
-const PHRASES: [&str; 15] = [
+/// Only ever added to, at the end: their places are in every database.
+const PHRASES: [&str; 22] = [
     r#"{"at":"#,
     r#","actor":{"kind":"owner","from":""#,
     r#","actor":{"kind":"administrator","uid":"#,
@@ -29,7 +34,60 @@ const PHRASES: [&str; 15] = [
     r#"","scopes":""#,
     r#"","event":""#,
     r#""}"#,
+    "mail",
+    "mail:send",
+    "calendars",
+    "contacts",
+    "files",
+    "imap",
+    "dav",
 ];
+
+/// Names that apps are given on the page where passwords are made, and at the
+/// command line. Only ever added to, at the end.
+const WORDS: [&str; 24] = [
+    "thunderbird",
+    "Thunderbird",
+    "Thunderbird for Android",
+    "Apple Calendar",
+    "Apple Contacts",
+    "Apple Mail",
+    "Cyberduck",
+    "DAVx5",
+    "eM Client",
+    "Evolution",
+    "FairEmail",
+    "Fantastical",
+    "Geary",
+    "GNOME Calendar",
+    "K-9 Mail",
+    "KMail",
+    "mbsync",
+    "mutt",
+    "Outlook",
+    "outlook",
+    "Printer or scanner",
+    "rclone",
+    "Spark",
+    "vdirsyncer",
+];
+
+/// A text, and what stands for it.
+#[derive(Clone)]
+struct Known {
+    text: &'static [u8],
+    code: Vec<u8>,
+}
+
+/// By the first byte of the text, the longest first: where two fit, that one is taken.
+static KNOWN: LazyLock<[Vec<Known>; 256]> = LazyLock::new(|| {
+    let phrases = (FIRST_PHRASE..).zip(PHRASES).map(|(code, text)| Known { text: text.as_bytes(), code: vec![code] });
+    let words = (0..).zip(WORDS).map(|(place, text)| Known { text: text.as_bytes(), code: vec![WORD, place] });
+    let mut all: Vec<_> = phrases.chain(words).collect();
+    all.sort_by_key(|known| std::cmp::Reverse(known.text.len()));
+    let of = |first: usize| all.iter().filter(|known| usize::from(known.text[0]) == first).cloned().collect();
+    std::array::from_fn(of)
+});
 
 /// Thirteen digits: milliseconds from 2001 to 2286.
 const TIME_DIGITS: usize = 13;
@@ -44,15 +102,17 @@ pub(crate) fn pack(text: &str) -> Vec<u8> {
     }
     let mut packed = Vec::with_capacity(rest.len() / 2);
     while let Some((first, behind)) = rest.split_first() {
-        if let Some((code, phrase)) =
-            (FIRST_PHRASE..).zip(PHRASES).find(|(_, phrase)| rest.starts_with(phrase.as_bytes()))
-        {
-            packed.push(code);
-            rest = &rest[phrase.len()..];
+        if let Some(known) = KNOWN[usize::from(*first)].iter().find(|known| rest.starts_with(known.text)) {
+            packed.extend(&known.code);
+            rest = &rest[known.text.len()..];
         } else if let Some(millis) = time(rest) {
             packed.push(TIME);
             packed.extend(&millis.to_be_bytes()[2..]);
             rest = &rest[TIME_DIGITS..];
+        } else if let Some((octets, length)) = address(rest) {
+            packed.push(ADDRESS);
+            packed.extend(octets);
+            rest = &rest[length..];
         } else if let Some(id) = id(rest) {
             packed.push(ID);
             packed.extend(id);
@@ -87,6 +147,16 @@ pub(crate) fn unpack(packed: &[u8]) -> Option<String> {
                 text.extend(BASE32_NOPAD.encode(id).to_ascii_lowercase().bytes());
                 rest = behind;
             }
+            ADDRESS => {
+                let (octets, behind) = rest.split_first_chunk::<4>()?;
+                text.extend(Ipv4Addr::from(*octets).to_string().bytes());
+                rest = behind;
+            }
+            WORD => {
+                let (place, behind) = rest.split_first()?;
+                text.extend(WORDS.get(usize::from(*place))?.bytes());
+                rest = behind;
+            }
             code if code < b' ' => text.extend(PHRASES.get(usize::from(code.checked_sub(FIRST_PHRASE)?))?.bytes()),
             plain => text.push(plain),
         }
@@ -99,6 +169,15 @@ fn time(text: &[u8]) -> Option<u64> {
     // A leading zero would not come back.
     let whole = digits.iter().all(u8::is_ascii_digit) && digits[0] != b'0';
     whole.then(|| digits.iter().fold(0, |millis, digit| millis * 10 + u64::from(digit - b'0')))
+}
+
+/// The octets, and the length of the text.
+fn address(text: &[u8]) -> Option<([u8; 4], usize)> {
+    let length = text.iter().take_while(|byte| byte.is_ascii_digit() || **byte == b'.').count();
+    let written = std::str::from_utf8(&text[..length]).ok()?;
+    // Other ways to write it would not come back.
+    let address: Ipv4Addr = written.parse().ok()?;
+    (address.to_string() == written).then(|| (address.octets(), length))
 }
 
 fn id(text: &[u8]) -> Option<[u8; 10]> {
@@ -138,7 +217,9 @@ mod tests {
 
     #[test]
     fn what_was_not_packed_is_no_line() {
-        for bad in [&[TIME, 1, 2][..], &[ID; 10], &[0x1f], &[0xff], &[RAW, 0xff]] {
+        for bad in
+            [&[TIME, 1, 2][..], &[ID; 10], &[0x1e], &[WORD], &[WORD, 0xff], &[ADDRESS, 1, 2, 3], &[0xff], &[RAW, 0xff]]
+        {
             assert_eq!(unpack(bad), None, "{bad:?}");
         }
     }
@@ -152,8 +233,8 @@ mod tests {
         #[test]
         fn every_text_of_pieces_comes_back(pieces in proptest::collection::vec(
             prop_oneof![
-                proptest::sample::select(PHRASES.to_vec()).prop_map(str::to_owned),
-                "[0-9]{1,15}", "[a-z2-7]{1,18}", any::<String>(),
+                proptest::sample::select([&PHRASES[..], &WORDS[..]].concat()).prop_map(str::to_owned),
+                "[0-9]{1,15}", "[0-9]{1,3}(\\.[0-9]{1,3}){3}", "[a-z2-7]{1,18}", any::<String>(),
             ],
             0..12,
         )) {

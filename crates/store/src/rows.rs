@@ -20,7 +20,8 @@ pub(crate) const ACCOUNT: &str = "a.no, a.id, a.standing, a.primary_hash, a.prim
 
 /// What [`app_password`] reads, from `app_password AS p` and its `account AS a`.
 pub(crate) const APP_PASSWORD: &str = "p.no, p.id, a.id AS account, p.label, p.app, p.scopes, p.networks, p.lock,
-    p.created, p.use_by, p.expires, p.first_used, p.revoked";
+    p.created, p.use_by, p.expires, p.revoked,
+    (SELECT min(first) FROM app_password_use WHERE app_password = p.no) AS first_used";
 
 /// How many columns that is.
 pub(crate) const APP_PASSWORD_WIDTH: usize = 13;
@@ -71,6 +72,12 @@ impl<'r> Fields<'r> {
     /// The column, if its text stands for something.
     pub(crate) fn parse<T: FromStr<Err: Display>>(&self, column: usize) -> Outcome<T> {
         self.text(column)?.parse().map_err(|error| self.corrupt(column, error))
+    }
+
+    /// [`Self::parse`], of text that was packed.
+    fn parse_packed<T: FromStr<Err: Display>>(&self, column: usize) -> Outcome<T> {
+        let text = line::unpack(self.blob(column)?).ok_or_else(|| self.corrupt(column, "it was not packed by us"))?;
+        text.parse().map_err(|error| self.corrupt(column, error))
     }
 
     pub(crate) fn time(&self, column: usize) -> Outcome<Timestamp> {
@@ -160,9 +167,9 @@ pub(crate) fn app_password(row: &dyn Columns) -> Outcome<AppPassword> {
         id: AppPasswordId::from_bytes(row.bytes(1)?),
         account: AccountId::from_bytes(row.bytes(2)?),
         label: row.parse(3)?,
-        app: row.parse(4)?,
-        scopes: row.parse(5)?,
-        networks: row.parse(6)?,
+        app: row.parse_packed(4)?,
+        scopes: row.parse_packed(5)?,
+        networks: row.parse_packed(6)?,
         lock: match row.int(7)? {
             0 => LockMode::Lock,
             1 => LockMode::Watch,
@@ -172,8 +179,8 @@ pub(crate) fn app_password(row: &dyn Columns) -> Outcome<AppPassword> {
         created: row.time(8)?,
         use_by: row.time(9)?,
         expires: row.end(10)?,
-        first_used: row.end(11)?,
-        revoked: row.end(12)?,
+        revoked: row.end(11)?,
+        first_used: row.end(12)?,
     })
 }
 

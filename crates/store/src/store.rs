@@ -245,7 +245,13 @@ impl<K: Kind> Store for Sql<K> {
 
     async fn record_uses(&self, uses: &[(AppPasswordId, Use)]) -> Stored<()> {
         let uses = uses.to_vec();
-        self.write(move |write| uses.iter().try_for_each(|(id, used)| journal::record_use(write, *id, used))).await
+        self.write(move |write| {
+            if uses.is_empty() {
+                journal::record_nothing(write)?;
+            }
+            uses.iter().try_for_each(|(id, used)| journal::record_use(write, *id, used))
+        })
+        .await
     }
 
     async fn record_refusals(&self, refused: &[Refused]) -> Stored<()> {

@@ -1,7 +1,8 @@
-//! The one thread that writes. What is asked for while the disk is busy is
-//! committed together: one wait for the disk for all of them.
+//! The one thread that writes, and the one that waits for the disk behind it.
+//! What is asked for meanwhile is committed together, and what was committed
+//! meanwhile is waited for together; it is acknowledged when it will last.
 
-use std::{future::Future, io, thread, time::Duration};
+use std::{future::Future, io, sync::mpsc as channel, thread, time::Duration};
 
 use keeper::Stored;
 use tokio::sync::{mpsc, oneshot};
@@ -12,13 +13,16 @@ use crate::{
     fail_point,
     failure::{Failure, Outcome},
     restored,
-    revocations::{Found, Record, Revocations},
+    revocations::{self, Found, Opened, Record, RecordFile, Revocations},
+    settling::{Batch, Settling},
 };
 
 /// So many intents share a commit at most: bounds how long the first one waits.
 const GROUP: usize = 256;
 /// So many may wait; whoever comes then waits for room.
 const QUEUE: usize = 1024;
+/// So many commits the disk may be behind.
+const BEHIND: usize = 16;
 
 /// What an intent works with.
 pub(crate) struct Write<'w, D> {
@@ -47,23 +51,37 @@ pub(crate) struct Writer<D> {
 }
 
 impl<D: Db + 'static> Writer<D> {
-    /// Starts the thread, which first brings the database up to what the file of
-    /// revocations was `found` to say.
+    /// Starts the threads. The database is first brought up to what the file of
+    /// revocations was found to say.
     pub(crate) fn start(
         mut writable: impl Writable<Db = D>,
         chain: Chain,
-        revocations: Revocations,
-        found: Found,
+        (revocations, mut file, found): Opened,
     ) -> io::Result<Self> {
+        let told = |Failure(error): Failure| io::Error::other(error);
         let mut kept = Kept { chain, revocations };
-        catch_up(&mut writable, &mut kept, found).map_err(|Failure(error)| io::Error::other(error))?;
+        catch_up(&mut writable, &mut kept, &mut file, found).map_err(told)?;
+        let mut settling = Settling::new(writable.lasting().map_err(told)?, file);
         let (queue, mut waiting) = mpsc::channel(QUEUE);
+        let (done, committed) = channel::sync_channel::<Batch<D>>(BEHIND);
+        let settler = thread::Builder::new().name("store settler".into()).spawn(move || {
+            while let Ok(first) = committed.recv() {
+                settling.settle(std::iter::once(first).chain(committed.try_iter()).collect());
+            }
+        })?;
         let thread = thread::Builder::new().name("store writer".into()).spawn(move || {
             let mut group: Vec<Box<dyn Intent<D>>> = Vec::with_capacity(GROUP);
             while waiting.blocking_recv_many(&mut group, GROUP) > 0 {
-                let outcomes = commit(&mut writable, &mut kept, &mut group);
-                group.drain(..).zip(outcomes).for_each(|(intent, outcome)| intent.answer(outcome));
+                let batches = commit(&mut writable, &mut kept, std::mem::take(&mut group));
+                if batches.into_iter().try_for_each(|batch| done.send(batch)).is_err() {
+                    // The other one panicked: those who wait are told.
+                    break;
+                }
             }
+            // The database, and a lease on it, are let go when all is settled.
+            drop(done);
+            let _ = settler.join();
+            drop(writable);
         })?;
         Ok(Self { queue: Some(queue), thread: Some(thread) })
     }
@@ -122,7 +140,7 @@ struct Kept {
 }
 
 /// Brings a restored database up to what was revoked after its backup was made.
-fn catch_up<W: Writable>(writable: &mut W, kept: &mut Kept, found: Found) -> Outcome<()> {
+fn catch_up<W: Writable>(writable: &mut W, kept: &mut Kept, file: &mut RecordFile, found: Found) -> Outcome<()> {
     let (answer, _) = oneshot::channel();
     let catching_up: Box<dyn Intent<W::Db>> = match found {
         Found::Agreed => return Ok(()),
@@ -135,17 +153,31 @@ fn catch_up<W: Writable>(writable: &mut W, kept: &mut Kept, found: Found) -> Out
             Box::new(Asked { act: |write: &mut Write<'_, W::Db>| restored::suspend_all(write), outcome: None, answer })
         }
     };
-    Ok(transact(writable, kept, &mut [catching_up])?)
+    file.owe(&transact(writable, kept, &mut [catching_up])?);
+    file.settle()
 }
 
 /// Commits all together. If an intent fails, which the law never makes it do,
 /// each is tried again alone, so that it takes no other with it.
-fn commit<W: Writable>(writable: &mut W, kept: &mut Kept, group: &mut [Box<dyn Intent<W::Db>>]) -> Vec<Outcome<()>> {
-    match transact(writable, kept, group) {
+fn commit<W: Writable>(
+    writable: &mut W,
+    kept: &mut Kept,
+    mut intents: Vec<Box<dyn Intent<W::Db>>>,
+) -> Vec<Batch<W::Db>> {
+    let batch = |intents, outcome: Result<_, Undone>| match outcome {
+        Ok(records) => Batch { intents, outcome: Ok(()), records },
+        Err(undone) => Batch { intents, outcome: Err(undone.into()), records: vec![] },
+    };
+    match transact(writable, kept, &mut intents) {
         Err(Undone::Inside(_)) => {
-            group.chunks_mut(1).map(|one| transact(writable, kept, one).map_err(Failure::from)).collect()
+            let each = intents.into_iter().map(|one| {
+                let mut one = vec![one];
+                let outcome = transact(writable, kept, &mut one);
+                batch(one, outcome)
+            });
+            each.collect()
         }
-        outcome => vec![outcome.map_err(Failure::from); group.len()],
+        outcome => vec![batch(intents, outcome)],
     }
 }
 
@@ -153,7 +185,7 @@ fn transact<W: Writable>(
     writable: &mut W,
     kept: &mut Kept,
     group: &mut [Box<dyn Intent<W::Db>>],
-) -> Result<(), Undone> {
+) -> Result<Vec<revocations::Bytes>, Undone> {
     let Kept { chain, revocations } = kept;
     let outcome = writable.transact(&mut |db| {
         let before = chain.begin(db)?;
@@ -166,23 +198,22 @@ fn transact<W: Writable>(
         fail_point::pass("before the commit");
         Ok(())
     });
-    match &outcome {
+    match outcome {
         Ok(()) => {
             fail_point::pass("after the commit");
             chain.keep();
-            revocations.keep().map_err(Undone::Transaction)?;
-            fail_point::pass("before the answer");
+            Ok(revocations.keep())
         }
-        Err(_) => {
+        Err(undone) => {
             chain.give_up();
             revocations.give_up();
+            Err(undone)
         }
     }
-    outcome
 }
 
 /// Something to be done, whatever it returns.
-trait Intent<D>: Send {
+pub(crate) trait Intent<D>: Send {
     fn act(&mut self, write: &mut Write<'_, D>) -> Outcome<()>;
     fn answer(self: Box<Self>, committed: Outcome<()>);
 }
@@ -214,6 +245,8 @@ where
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use authority::{AuditKey, Event, audit::Verifier};
     use keeper::StoreError;
     use rusqlite::Connection;
@@ -227,12 +260,69 @@ mod tests {
     }
 
     fn writer() -> Writer<Connection> {
+        writer_of(|db| db)
+    }
+
+    fn writer_of<W: Writable<Db = Connection>>(writable: impl FnOnce(Connection) -> W) -> Writer<Connection> {
         let db = crate::sqlite::in_memory();
         let chain = Chain::at_end_of(&db, key()).ok().unwrap();
         let folder = tempfile::tempdir().unwrap();
         let opened = Revocations::open(folder.path(), key(), &db, crate::IfLost::Refuse);
-        let (revocations, found) = opened.unwrap();
-        Writer::start(db, chain, revocations, found).unwrap()
+        Writer::start(writable(db), chain, opened.unwrap()).unwrap()
+    }
+
+    /// A disk that syncs when it is told to, well or badly.
+    struct OnCommand {
+        db: Connection,
+        syncs: Option<channel::Receiver<Outcome<()>>>,
+        begun: tokio::sync::mpsc::UnboundedSender<()>,
+    }
+
+    impl Writable for OnCommand {
+        type Db = Connection;
+
+        fn transact(&mut self, act: &mut dyn FnMut(&Connection) -> Outcome<()>) -> Result<(), Undone> {
+            self.db.transact(act)
+        }
+
+        fn lasting(&mut self) -> Outcome<Box<dyn FnMut() -> Outcome<()> + Send>> {
+            let (syncs, begun) = (self.syncs.take().unwrap(), self.begun.clone());
+            Ok(Box::new(move || {
+                begun.send(()).unwrap();
+                syncs.recv().unwrap()
+            }))
+        }
+    }
+
+    #[tokio::test]
+    async fn nothing_is_acknowledged_before_it_lasts() {
+        let (sync, syncs) = channel::channel();
+        let (begun, mut has_begun) = tokio::sync::mpsc::unbounded_channel();
+        let writer = Arc::new(writer_of(|db| OnCommand { db, syncs: Some(syncs), begun }));
+        let (done, mut was_done) = tokio::sync::mpsc::unbounded_channel();
+        let ask = |name: u8| {
+            let (writer, done) = (writer.clone(), done.clone());
+            let act = move |_: &mut Write<'_, Connection>| {
+                done.send(name).unwrap();
+                Ok(())
+            };
+            tokio::spawn(async move { writer.run(act).await })
+        };
+        let first = ask(1);
+        assert_eq!(was_done.recv().await, Some(1));
+        has_begun.recv().await.unwrap();
+        // The next is done while the disk is waited for.
+        let second = ask(2);
+        assert_eq!(was_done.recv().await, Some(2));
+        assert!(!first.is_finished() && !second.is_finished(), "acknowledged, and not on the disk");
+        sync.send(Ok(())).unwrap();
+        first.await.unwrap().unwrap();
+        // Of what a disk has lost nobody knows, and no later success brings it back.
+        sync.send(Err(Failure::unavailable("lost"))).unwrap();
+        let error = second.await.unwrap().unwrap_err();
+        assert!(matches!(error, StoreError::Unsettled(_)), "{error}");
+        let error = ask(3).await.unwrap().unwrap_err();
+        assert!(matches!(&error, StoreError::Unsettled(why) if why.contains("restart Postern")), "{error}");
     }
 
     async fn record(writer: &Writer<Connection>, label: String) -> Stored<()> {

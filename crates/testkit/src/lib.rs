@@ -15,6 +15,7 @@
 
 mod clock;
 pub mod contract;
+mod disk;
 mod fixtures;
 pub mod histories;
 mod memory;
@@ -27,6 +28,7 @@ mod sync {
 }
 
 pub use clock::FixedClock;
+pub use disk::Disk;
 pub use fixtures::{account, app_password, by_admin, digest, login, new_account, primary, second_factor, used};
 pub use memory::{Call, Hold, MemoryStore};
 pub use postgres::Postgres;

@@ -7,6 +7,7 @@ use std::{
 };
 
 use e2e::{Dovecot, Imap, Postern, Radicale, Site, free_port, run, until};
+use testkit::Postgres;
 
 const ALICE: &str = "alice@example.org";
 const TRY_LATER: &str = "* BYE [UNAVAILABLE] This service cannot answer right now, try again later.";
@@ -162,4 +163,71 @@ fn a_killed_server_keeps_what_was_acknowledged() {
     assert_eq!(postern.cli(&["audit", "verify"], "").unwrap().status, Some(0));
     again.signal(rustix::process::Signal::TERM);
     assert_eq!(again.wait(), Some(0));
+}
+
+/// The clock steps back an hour and forward a day, from one start to the next.
+fn a_clock_that_steps_re_opens_nothing(store: &str) {
+    let dovecot = Dovecot::start().unwrap();
+    let site = Site::new(dovecot.port, 9, store).unwrap();
+    let started = |hours: i32| {
+        let log = format!("{hours}h.log");
+        let server = site.spawn_ahead(hours, &log).unwrap();
+        until("the server to be ready", || server.said().contains("ready")).unwrap();
+        server
+    };
+    let login = |secret: &str| {
+        let mut imap = Imap::connect(site.imap, &site.ca(), false).unwrap();
+        imap.line().unwrap();
+        imap.command("a", &format!("LOGIN alice \"{secret}\"")).unwrap().pop().unwrap()
+    };
+    let (opens, refuses) = ("a OK", "a NO [AUTHENTICATIONFAILED]");
+
+    let mut server = started(0);
+    site.account(ALICE).unwrap();
+    let (revoked, dead) = site.app_password(ALICE, "mail", &[]).unwrap();
+    let (_, hour) = site.app_password(ALICE, "mail", &["--expires", "1h"]).unwrap();
+    let (_, week) = site.app_password(ALICE, "mail", &["--expires", "7d"]).unwrap();
+    let (_, unused) = site.app_password(ALICE, "mail", &[]).unwrap();
+    for secret in [&dead, &hour, &week] {
+        assert!(login(secret).starts_with(opens));
+    }
+    assert_eq!(site.cli(&["app-password", "revoke", &revoked], "").unwrap().status, Some(0));
+    server.signal(rustix::process::Signal::TERM);
+    assert_eq!(server.wait(), Some(0));
+
+    for hours in [-1, 24, 23] {
+        let mut server = started(hours);
+        let has_ended = hours > 0;
+        assert!(login(&dead).starts_with(refuses), "{hours}");
+        assert!(login(&week).starts_with(opens), "{hours}");
+        assert!(login(&hour).starts_with(if has_ended { refuses } else { opens }), "{hours}");
+        if has_ended {
+            assert!(login(&unused).starts_with(refuses), "{hours}: not used within an hour");
+        }
+        // Life goes on.
+        let (id, new) = site.app_password(ALICE, "mail", &[]).unwrap();
+        assert!(login(&new).starts_with(opens), "{hours}");
+        assert_eq!(site.cli(&["app-password", "revoke", &id], "").unwrap().status, Some(0));
+        assert_eq!(site.cli(&["audit", "verify"], "").unwrap().status, Some(0));
+        server.signal(rustix::process::Signal::TERM);
+        assert_eq!(server.wait(), Some(0));
+    }
+
+    // A day back: by what is on record, no time has been won.
+    let _now = started(0);
+    for secret in [&dead, &hour, &unused] {
+        assert!(login(secret).starts_with(refuses), "re-opened");
+    }
+    assert!(login(&week).starts_with(opens));
+}
+
+#[test]
+fn a_clock_that_steps_re_opens_nothing_on_sqlite() {
+    a_clock_that_steps_re_opens_nothing("");
+}
+
+#[test]
+fn a_clock_that_steps_re_opens_nothing_on_postgresql() {
+    let postgres = Postgres::start(&[]);
+    a_clock_that_steps_re_opens_nothing(&format!("[store]\nurl = \"{}\"\n", postgres.database()));
 }

@@ -255,7 +255,7 @@ fn a_password_that_was_not_used_in_time_opens_nothing() {
 #[test]
 fn a_password_opens_nothing_after_its_end() {
     let (site, mailboxes, behind) = World::site("");
-    let mut before = site.spawn_behind(2, "before.log").unwrap();
+    let mut before = site.spawn_ahead(-2, "before.log").unwrap();
     until("the server to be ready", || before.said().contains("ready")).unwrap();
     site.account(ALICE).unwrap();
     let (id, secret) = site.app_password(ALICE, ALL, &["--expires", "1h"]).unwrap();

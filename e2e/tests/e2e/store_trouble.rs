@@ -3,11 +3,21 @@
 
 use std::process::Command;
 
-use e2e::{Dovecot, Imap, PRIMARY, Postern, Site, free_port, run};
-use testkit::Postgres;
+use e2e::{Dovecot, Imap, PRIMARY, Postern, Site, free_port, run, until};
+use rustix::process::Signal;
+use testkit::{Disk, Postgres};
 
 const ALICE: &str = "alice@example.org";
 const TRY_LATER: &str = "* BYE [UNAVAILABLE] This service cannot answer right now, try again later.";
+
+/// It has the shape of an app password, and is none.
+const WRONG: &str = "qqqq-qqqq-qqqq-qqqq-qqqq-qqqq";
+
+/// An answer over HTTP: never 401, which apps take for a wrong password.
+fn is_try_later(answer: &str) {
+    assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+    assert!(answer.to_lowercase().contains("retry-after:"), "{answer}");
+}
 
 struct World {
     postern: Postern,
@@ -17,9 +27,21 @@ struct World {
 
 impl World {
     fn with(store: &str) -> Self {
+        Self::prepared(store, |_| ())
+    }
+
+    /// With its data on this disk.
+    fn on(disk: &Disk) -> Self {
+        let data = disk.folder("data");
+        Self::prepared("", |site| std::os::unix::fs::symlink(&data, site.path("data")).unwrap())
+    }
+
+    fn prepared(store: &str, prepare: impl FnOnce(&Site)) -> Self {
         let (dovecot, monitor) = (Dovecot::start().unwrap(), free_port().unwrap());
         let more = format!("[monitor]\nlisten = [\"127.0.0.1:{monitor}\"]\n{store}");
-        let postern = Site::new(dovecot.port, 9, &more).unwrap().serve().unwrap();
+        let site = Site::new(dovecot.port, 9, &more).unwrap();
+        prepare(&site);
+        let postern = site.serve().unwrap();
         postern.account(ALICE).unwrap();
         Self { postern, monitor, _dovecot: dovecot }
     }
@@ -28,6 +50,43 @@ impl World {
         let mut imap = Imap::connect(self.postern.imap, &self.postern.ca(), false).unwrap();
         imap.line().unwrap();
         imap.command("a", &format!("LOGIN {login} \"{secret}\"")).unwrap().pop().unwrap()
+    }
+
+    /// What the drive answers, from its status line to its end.
+    fn drive(&self, secret: &str) -> String {
+        let mut curl = Command::new("curl");
+        curl.args(["--silent", "--include", "--request", "PROPFIND", "--header", "Depth: 0", "--cacert"]);
+        curl.arg(self.postern.ca()).arg("--user").arg(format!("alice:{secret}"));
+        run(curl.arg(format!("https://localhost:{}/", self.postern.drive))).unwrap().1
+    }
+
+    /// It has been used at each door; the drive has made its owner's folder.
+    fn knows(&self, used: &str) {
+        assert!(self.login("alice", used).starts_with("a OK"));
+        assert!(self.drive(used).starts_with("HTTP/1.1 207"));
+    }
+
+    /// Asked for something that has to be written, it says "try later" at each
+    /// door, and what does not is answered as ever.
+    fn writes_nothing_and_says_so(&self, used: &str, waiting: &str) {
+        assert_eq!(self.login("alice", waiting), TRY_LATER);
+        is_try_later(&self.drive(waiting));
+        self.knows(used);
+        assert!(self.login("alice", WRONG).starts_with("a NO [AUTHENTICATIONFAILED]"));
+        assert!(self.drive(WRONG).starts_with("HTTP/1.1 401"));
+        assert_eq!(self.asks("/healthz").0, "200");
+        let listed = self.postern.cli(&["account", "list"], "").unwrap();
+        assert_eq!(listed.status, Some(0), "{}", listed.err);
+    }
+
+    /// Everything can be changed again, and the log is whole.
+    fn is_well(&self, revoked: &str, waiting: &str) {
+        assert!(self.login("alice", waiting).starts_with("a OK"));
+        let changed = self.postern.cli(&["app-password", "revoke", revoked], "").unwrap();
+        assert_eq!(changed.status, Some(0), "{}", changed.err);
+        assert_eq!(self.asks("/readyz"), ("200".into(), "ready".into()));
+        let verified = self.postern.cli(&["audit", "verify"], "").unwrap();
+        assert_eq!(verified.status, Some(0), "{}", verified.err);
     }
 
     /// The status and the text of a page of the monitor.
@@ -54,16 +113,16 @@ impl World {
 fn a_database_server_that_stops_is_try_later_until_it_is_back() {
     let postgres = Postgres::start(&[]);
     let world = World::with(&format!("[store]\nurl = \"{}\"\n", postgres.database()));
-    let (_, used) = world.postern.app_password(ALICE, "mail", &[]).unwrap();
-    let (_, waiting) = world.postern.app_password(ALICE, "mail", &[]).unwrap();
+    let (_, used) = world.postern.app_password(ALICE, "mail,files", &[]).unwrap();
+    let (_, waiting) = world.postern.app_password(ALICE, "mail,files", &[]).unwrap();
     assert!(world.login("alice", &used).starts_with("a OK"));
     assert_eq!(world.asks("/readyz"), ("200".into(), "ready".into()));
 
     postgres.stop();
     // Neither a first use can be recorded nor a stranger told from an owner.
-    for (login, secret) in [("alice", &*waiting), ("nobody", "a wrong one"), ("alice", "qqqq-qqqq-qqqq-qqqq-qqqq-qqqq")]
-    {
+    for (login, secret) in [("alice", &*waiting), ("nobody", "a wrong one"), ("alice", WRONG)] {
         assert_eq!(world.login(login, secret), TRY_LATER, "{login}");
+        is_try_later(&world.drive(secret));
     }
     let (status, said) = world.asks("/readyz");
     assert_eq!(status, "503", "{said}");
@@ -75,7 +134,7 @@ fn a_database_server_that_stops_is_try_later_until_it_is_back() {
 
     postgres.start_again();
     assert!(world.login("alice", &waiting).starts_with("a OK"));
-    assert!(world.login("alice", "qqqq-qqqq-qqqq-qqqq-qqqq-qqqq").starts_with("a NO [AUTHENTICATIONFAILED]"));
+    assert!(world.login("alice", WRONG).starts_with("a NO [AUTHENTICATIONFAILED]"));
     assert_eq!(world.asks("/readyz").0, "200");
     assert_eq!(world.portal_signs_in(), "303");
 }
@@ -83,13 +142,68 @@ fn a_database_server_that_stops_is_try_later_until_it_is_back() {
 #[test]
 fn a_database_that_somebody_holds_is_try_later_until_it_is_let_go() {
     let world = World::with("");
-    let (_, waiting) = world.postern.app_password(ALICE, "mail", &[]).unwrap();
+    let (_, waiting) = world.postern.app_password(ALICE, "mail,files", &[]).unwrap();
     let shell = rusqlite::Connection::open(world.postern.path("data/postern.db")).unwrap();
     shell.execute_batch("BEGIN IMMEDIATE").unwrap();
     assert_eq!(world.login("alice", &waiting), TRY_LATER);
+    is_try_later(&world.drive(&waiting));
     let (status, said) = world.asks("/readyz");
     assert!(status == "503" && said.contains("another program holds the database"), "{status}: {said}");
     drop(shell);
     assert!(world.login("alice", &waiting).starts_with("a OK"));
     assert_eq!(world.asks("/readyz").0, "200");
+}
+
+#[test]
+fn a_full_disk_is_try_later_until_there_is_room() {
+    let Some(disk) = Disk::mount(16) else { return };
+    let world = World::on(&disk);
+    let (id, used) = world.postern.app_password(ALICE, "mail,files", &[]).unwrap();
+    let (_, waiting) = world.postern.app_password(ALICE, "mail,files", &[]).unwrap();
+    world.knows(&used);
+    assert_eq!(world.asks("/readyz").0, "200");
+
+    disk.fill();
+    world.writes_nothing_and_says_so(&used, &waiting);
+    let (status, said) = world.asks("/readyz");
+    assert!(status == "503" && said.contains("the disk is full: make room"), "{status}: {said}");
+    for change in [&["app-password", "revoke", &id][..], &["account", "suspend", ALICE], &["account", "reset", ALICE]] {
+        let refused = world.postern.cli(change, "").unwrap();
+        assert_eq!(refused.status, Some(3), "{change:?}: {}", refused.err);
+        assert!(refused.err.contains("make room"), "{change:?}: {}", refused.err);
+    }
+    // What was refused was not done.
+    assert!(world.login("alice", &used).starts_with("a OK"));
+
+    disk.make_room();
+    world.is_well(&id, &waiting);
+    assert!(world.login("alice", &used).starts_with("a NO [AUTHENTICATIONFAILED]"));
+}
+
+#[test]
+fn a_disk_that_only_reads_is_try_later_until_it_is_mended() {
+    let Some(disk) = Disk::mount(16) else { return };
+    let mut world = World::on(&disk);
+    let (id, used) = world.postern.app_password(ALICE, "mail,files", &[]).unwrap();
+    let (_, waiting) = world.postern.app_password(ALICE, "mail,files", &[]).unwrap();
+    world.knows(&used);
+
+    disk.fail();
+    world.writes_nothing_and_says_so(&used, &waiting);
+    let (status, said) = world.asks("/readyz");
+    assert!(status == "503" && said.contains("check the system's log"), "{status}: {said}");
+    let refused = world.postern.cli(&["app-password", "revoke", &id], "").unwrap();
+    assert_eq!(refused.status, Some(3), "{}", refused.err);
+
+    // It ends although it cannot write, and nobody serves from such a disk.
+    world.postern.process().signal(Signal::TERM);
+    assert_eq!(world.postern.process().wait(), Some(0));
+    let mut refused = world.postern.spawn("refused.log").unwrap();
+    assert_eq!(refused.wait(), Some(3), "{}", refused.said());
+    assert!(refused.said().contains("check its owner and mode"), "{}", refused.said());
+    disk.repair();
+    let again = world.postern.spawn("again.log").unwrap();
+    until("the server to be back", || again.said().contains("ready")).unwrap();
+    world.is_well(&id, &waiting);
+    assert!(world.login("alice", &used).starts_with("a NO [AUTHENTICATIONFAILED]"));
 }

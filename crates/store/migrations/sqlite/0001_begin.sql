@@ -41,22 +41,21 @@ CREATE TABLE app_password (
     no         INTEGER PRIMARY KEY,
     id         BLOB    NOT NULL,
     account    INTEGER NOT NULL REFERENCES account ON DELETE CASCADE,
-    digest     BLOB    NOT NULL,
+    digest     BLOB    NOT NULL, -- its first 16 bytes
     label      TEXT    NOT NULL,
-    app        TEXT    NOT NULL,
-    scopes     TEXT    NOT NULL, -- with commas
-    networks   TEXT    NOT NULL, -- with commas, empty: anywhere
+    app        BLOB    NOT NULL, -- packed: see line.rs
+    scopes     BLOB    NOT NULL, -- with commas, packed
+    networks   BLOB    NOT NULL, -- with commas, packed; empty: anywhere
     lock       INTEGER NOT NULL, -- 0 lock, 1 watch, 2 off
     created    INTEGER NOT NULL,
     use_by     INTEGER NOT NULL,
     expires    INTEGER,
-    first_used INTEGER,
     revoked    INTEGER
 ) STRICT;
 
 CREATE UNIQUE INDEX app_password_id ON app_password (id);
 
--- Eight bytes find the row, which then compares all 32: an index over all of
+-- Eight bytes find the row, which then compares all 16: an index over all of
 -- them would hold every digest twice.
 CREATE INDEX app_password_digest ON app_password (substr(digest, 1, 8));
 
@@ -71,7 +70,8 @@ CREATE TABLE door (
 CREATE TABLE app_password_use (
     app_password INTEGER NOT NULL REFERENCES app_password ON DELETE CASCADE,
     door         INTEGER NOT NULL REFERENCES door,
-    at           INTEGER NOT NULL,
+    first        INTEGER, -- of all uses, where it was here
+    at           INTEGER NOT NULL, -- the last one
     source       BLOB    NOT NULL, -- 4 or 16 bytes of address
     PRIMARY KEY (app_password, door)
 ) STRICT, WITHOUT ROWID;

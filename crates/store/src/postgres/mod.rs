@@ -201,14 +201,14 @@ impl Leased {
             Unsealed::Line(seq) => OpenError::AuditSeal { name, seq },
             Unsealed::Failed(Failure(cause)) => OpenError::Database { name, cause },
         })?;
-        let (revocations, found) = Revocations::open(&locked.folder, key, &leader.session, if_lost)?;
+        let opened = Revocations::open(&locked.folder, key, &leader.session, if_lost)?;
         let kind = Postgres {
             look_ups: Readers::new(&leader.server, LOOK_UPS),
             lists: Readers::new(&leader.server, LISTS),
             trust: leader.trust.clone(),
             _locked: locked,
         };
-        let writer = Writer::start(leader, chain, revocations, found)?;
+        let writer = Writer::start(leader, chain, opened)?;
         Ok(Sql { writer, kind })
     }
 }

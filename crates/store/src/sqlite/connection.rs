@@ -1,6 +1,6 @@
 //! A connection to `postern.db`.
 
-use std::{path::Path, time::Duration};
+use std::{fs::File, path::Path, time::Duration};
 
 use rusqlite::{
     Connection, OpenFlags, Row, Statement, ToSql, Transaction, TransactionBehavior,
@@ -11,7 +11,7 @@ use rusqlite::{
 
 use crate::{
     database::{Columns, Db, Undone, Value, Writable},
-    failure::Outcome,
+    failure::{Failure, Outcome},
 };
 
 /// How long to wait for a program that holds the database: a copy being made, a
@@ -93,6 +93,22 @@ impl Writable for Connection {
         let transaction = Transaction::new_unchecked(self, TransactionBehavior::Immediate).map_err(failed)?;
         act(self).map_err(Undone::Inside)?;
         transaction.commit().map_err(failed)
+    }
+
+    fn lasting(&mut self) -> Outcome<Box<dyn FnMut() -> Outcome<()> + Send>> {
+        let Some(path) = self.path().filter(|path| !path.is_empty()) else { return Ok(Box::new(|| Ok(()))) };
+        let path = format!("{path}-wal");
+        let wal = File::open(&path);
+        let failed = move |error: std::io::Error| {
+            Failure::unavailable(format_args!("{path}: {error}; the disk reports errors: check the system's log"))
+        };
+        // A file of its own: no lock of SQLite's is on it that closing could drop.
+        let wal = wal.map_err(&failed)?;
+        // From now on a commit ends with its last page written; what of it is on
+        // the disk is waited for behind it. A checkpoint still waits itself, for
+        // the log before it begins and for the database before the log is reused.
+        self.pragma_update(None, "synchronous", "NORMAL")?;
+        Ok(Box::new(move || wal.sync_data().map_err(&failed)))
     }
 }
 

@@ -2,8 +2,9 @@
 //!
 //! One thread owns the connection that writes and commits what waits in groups;
 //! look-ups run where they are asked for, on connections that only read; lists
-//! run where blocking is allowed. WAL with `synchronous=FULL`: what was
-//! acknowledged survives the process and the power.
+//! run where blocking is allowed. WAL, which a thread of its own syncs before
+//! anything is acknowledged: that survives the process and the power. A look-up
+//! may see what is about to be acknowledged.
 
 mod connection;
 mod failure;
@@ -59,14 +60,14 @@ pub fn open_locked(
         Unsealed::Line(seq) => OpenError::AuditSeal { path: path.clone(), seq },
         Unsealed::Failed(failure) => broken(failure),
     })?;
-    let (revocations, found) = Revocations::open(&locked.folder, key, &db, if_lost)?;
+    let opened = Revocations::open(&locked.folder, key, &db, if_lost)?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let kind = Sqlite {
         look_ups: Readers::open(&path, cores.clamp(2, 8)).map_err(broken)?,
         lists: Arc::new(Readers::open(&path, 2).map_err(broken)?),
         _locked: locked,
     };
-    let started = Writer::start(db, chain, revocations, found);
+    let started = Writer::start(db, chain, opened);
     let writer = started.map_err(|cause| OpenError::File { path: path.clone(), cause })?;
     Ok(Sql { writer, kind })
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use authority::{Event, audit::Verifier};
 use keeper::{Store, StoreError};
-use testkit::{Postgres, account, by_admin, contract};
+use testkit::{Disk, Postgres, account, by_admin, contract};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, copy},
     net::{UnixListener, UnixStream},
@@ -161,4 +161,40 @@ async fn a_server_that_only_reads_is_an_outage_for_what_has_to_be_written() {
         }
         assert_eq!(verified(&store).await, if is_written { 2 } else { 1 });
     }
+}
+
+#[tokio::test]
+async fn a_full_disk_is_an_outage_that_ends_with_room() {
+    let Some(disk) = Disk::mount(24) else { return };
+    let place = disk.folder("tables");
+    // The server has a user of its own.
+    let owned = std::process::Command::new("chown").arg("postgres:postgres").arg(&place).status();
+    assert!(owned.unwrap().success());
+    let postgres = Postgres::shared();
+    postgres.sql("postgres", &format!("CREATE TABLESPACE small LOCATION '{}'", place.display()));
+    postgres.sql("postgres", "CREATE DATABASE full_disk TABLESPACE small");
+    let here = folder();
+    let store = open(&postgres.url("full_disk"), &here, 1).await;
+    store.record(&entry(0)).await.unwrap();
+
+    disk.fill();
+    // Until the blocks that it has are full.
+    let mut lines = 1;
+    let error = loop {
+        match store.record(&entry(1)).await {
+            Ok(()) => lines += 1,
+            Err(error) => break error,
+        }
+        assert!(lines < 10_000, "it is not full");
+    };
+    assert!(matches!(&error, StoreError::Unavailable(why) if why.contains("its disk is full: make room")), "{error}");
+    // Reading goes on, and nothing was done by halves.
+    assert_eq!(verified(&store).await, lines);
+
+    disk.make_room();
+    store.record(&entry(2)).await.unwrap();
+    assert_eq!(verified(&store).await, lines + 1);
+    drop(store);
+    postgres.sql("postgres", "DROP DATABASE full_disk WITH (FORCE)");
+    postgres.sql("postgres", "DROP TABLESPACE small");
 }

@@ -69,7 +69,7 @@ async fn a_line_that_was_changed_moved_or_taken_out_is_found() {
 #[tokio::test]
 async fn the_server_does_not_go_on_behind_a_changed_line() {
     let (folder, _) = filled().await;
-    raw(&folder).execute("UPDATE audit SET seal = zeroblob(32) WHERE seq = 4", []).unwrap();
+    raw(&folder).execute("UPDATE audit SET seal = zeroblob(16) WHERE seq = 4", []).unwrap();
     let error = sqlite::open(folder.path(), contract::key()).unwrap_err();
     assert!(matches!(error, OpenError::AuditSeal { seq: 4, .. }), "{error}");
     assert!(error.to_string().contains("put back the keys"), "{error}");
@@ -78,8 +78,9 @@ async fn the_server_does_not_go_on_behind_a_changed_line() {
 #[tokio::test]
 async fn bad_data_names_its_place() {
     for (sql, place) in [
-        ("UPDATE app_password SET scopes = 'mail,everything!'", "app_password.scopes, row 1"),
-        ("UPDATE app_password SET networks = 'home'", "app_password.networks, row 1"),
+        ("UPDATE app_password SET scopes = CAST('mail,everything!' AS BLOB)", "app_password.scopes, row 1"),
+        ("UPDATE app_password SET app = x'1fff'", "app_password.app, row 1"),
+        ("UPDATE app_password SET networks = x'7f'", "app_password.networks, row 1"),
         ("UPDATE app_password SET label = 'two' || char(10) || 'lines'", "app_password.label, row 1"),
         ("UPDATE app_password SET lock = 7", "app_password.lock, row 1"),
         ("UPDATE app_password SET id = x'00'", "app_password.id, row 1"),

