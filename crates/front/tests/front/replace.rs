@@ -1,4 +1,10 @@
-use std::sync::Arc;
+use std::{
+    net::Ipv4Addr,
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
+};
 
 use front::{Address, Endpoint, Limits, Security, Server, Service, Serving, Shutdown, ShutdownHandle};
 use tokio::net::{TcpListener, TcpStream};
@@ -15,9 +21,12 @@ fn answered(endpoints: Vec<Endpoint>) -> Vec<(Endpoint, Arc<dyn Service>)> {
     endpoints.into_iter().map(|endpoint| (endpoint, Arc::new(Talk) as Arc<dyn Service>)).collect()
 }
 
-/// An endpoint on a port that is free.
+/// An endpoint on a port that is free, on an address of its own: anybody else could be
+/// given the port of a common one before it is bound again.
 async fn somewhere() -> Endpoint {
-    let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    static TAKEN: AtomicU8 = AtomicU8::new(1);
+    let address = Ipv4Addr::new(127, 7, 7, TAKEN.fetch_add(1, Ordering::Relaxed));
+    let free = TcpListener::bind((address, 0)).await.unwrap();
     Endpoint { address: Address::Tcp(free.local_addr().unwrap()), ..endpoint(Security::None) }
 }
 
