@@ -291,7 +291,9 @@ impl Keeper {
             let (id, at, event) = (account.id, self.clock.now(), Event::SecretsVoided);
             let entry = Entry { at, actor: actor.clone(), account: Some(id), event };
             let void = async move |store: Arc<dyn Store>| store.void_secrets(id, resealed.as_ref(), &entry).await;
-            if let (Some(revoked), _) = self.end(&account, Around::Account, void).await? {
+            let revoked = self.end(&account, Around::Account, void).await?;
+            // Nobody would know whose the canary's are.
+            if let (Some(revoked), false) = (revoked.0, self.site.is_canary(&account.login)) {
                 voided.accounts += 1;
                 voided.revoked += revoked.len();
             }
