@@ -83,7 +83,7 @@ fn name_of(token: &str) -> Option<&'static str> {
         (11, [5, 5]) if all(|b| b == b'-' || b.is_ascii_lowercase() || b.is_ascii_digit()) => Some("<code>"),
         (20, [4, 2, _]) if token.ends_with('Z') => Some("<date>"),
         (32, [32]) if all(|b| b.is_ascii_uppercase() || b.is_ascii_digit()) => Some("<seed>"),
-        (64, [64]) if all(|b| b.is_ascii_hexdigit()) => Some("<seal>"),
+        (32, [32]) if all(|b| b.is_ascii_hexdigit()) => Some("<seal>"),
         _ => None,
     }
 }
