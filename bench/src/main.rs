@@ -21,6 +21,7 @@ mod series;
 mod server;
 mod site;
 mod stopwatch;
+mod submission;
 mod tls;
 
 use std::{path::PathBuf, process::ExitCode};

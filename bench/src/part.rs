@@ -7,6 +7,7 @@ use clap::ValueEnum;
 use crate::{
     Extent, Outcome, cold, decision, disk, durable, fence, http, imap, radicale,
     report::{self, Line, tell},
+    submission,
 };
 
 /// What can be measured by itself.
@@ -28,6 +29,8 @@ pub(crate) enum Part {
     Revoke,
     /// HTTPS with a credential check, beside nginx
     HttpCheck,
+    /// Messages through the gateway to Postfix, beside Postfix alone
+    Submission,
     /// Radicale behind the gateway, beside Radicale alone
     Radicale,
 }
@@ -43,6 +46,7 @@ impl Part {
             Self::ImapIdle => imap::idle::measure(extent),
             Self::Revoke => Ok([fence::measure(extent)?, imap::revoke::measure(extent)?].concat()),
             Self::HttpCheck => http::measure(extent),
+            Self::Submission => submission::measure(extent),
             Self::Radicale => radicale::measure(extent),
         }
     }

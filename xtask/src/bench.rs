@@ -29,6 +29,8 @@ pub(crate) enum Part {
     Revoke,
     /// HTTPS with a credential check, beside nginx
     HttpCheck,
+    /// Messages through the gateway to Postfix, beside Postfix alone
+    Submission,
     /// Radicale behind the gateway, beside Radicale alone
     Radicale,
 }
@@ -43,6 +45,7 @@ impl Part {
                 &["dovecot-imapd", "haproxy", "libnginx-mod-mail", "nginx-light"]
             }
             Self::HttpCheck => &["nginx-light"],
+            Self::Submission => &["libsasl2-modules", "postfix"],
             Self::Radicale => &["python3-bcrypt", "python3-passlib", "radicale"],
         }
     }
