@@ -13,7 +13,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("store", &["authority", "keeper"]),
     ("gateway", &["authority", "front", "keeper", "protocols"]),
     ("portal", &["authority", "keeper"]),
-    ("postern", &["authority", "front", "gateway", "keeper", "portal", "store"]),
+    ("postern", &["authority", "front", "gateway", "keeper", "portal", "protocols", "store"]),
     ("testkit", &["authority", "keeper"]),
     ("e2e", &[]),
     ("bench", &["authority", "e2e", "keeper", "store", "testkit"]),
