@@ -27,6 +27,8 @@ const LOGIN: &str = "user0@example.org";
 const HTPASSWD: &str = "user0@example.org:{SHA}nU4eI71bcnBGqeO0t9tXvY1u5oQ=\n";
 /// Connections at once.
 const AT_ONCE: usize = 64;
+/// They share so many app passwords, which have 64 sessions each at most.
+const PASSWORDS: usize = 4;
 
 /// A way to the server behind.
 struct Way {
@@ -36,7 +38,7 @@ struct Way {
     server: usize,
     port: u16,
     path: &'static str,
-    password: String,
+    passwords: Vec<String>,
     per_core_second: Series,
     per_second: Series,
 }
@@ -56,26 +58,29 @@ async fn in_turns(folder: &TempDir, extent: &Extent) -> Outcome<Vec<Line>> {
 
     let site = Site::new(e2e::free_port()?, upstream, "")?;
     site.account(LOGIN)?;
-    let (_, secret) = site.app_password(LOGIN, "calendars,contacts", &["--lock", "off"])?;
+    let mut secrets = Vec::new();
+    for _ in 0..PASSWORDS {
+        secrets.push(site.app_password(LOGIN, "calendars,contacts", &["--lock", "off"])?.1);
+    }
     let mut command = Command::new(e2e::binary()?);
     command.arg("serve").arg("--config").arg(site.config());
     let postern = Server::start(&mut command, Core::Server, site.dav, &folder.path().join("postern.log"))?;
     let (nginx_port, nginx) = nginx(&site, folder, upstream)?;
     let servers = [postern, nginx];
 
-    let way = |name, goal, server, port, path, password| Way {
+    let way = |name, goal, server, port, path, passwords| Way {
         name,
         goal,
         server,
         port,
         path,
-        password,
+        passwords,
         per_core_second: Series::default(),
         per_second: Series::default(),
     };
-    let pass = || "pass".to_owned();
+    let pass = || vec!["pass".to_owned()];
     let mut ways = [
-        way("Postern", None, 0, site.dav, "/x", secret),
+        way("Postern", None, 0, site.dav, "/x", secrets),
         way("nginx auth_basic {SHA}", Some(Goal::AtLeast(1.1)), 1, nginx_port, "/sha/x", pass()),
         way("nginx auth_request", Some(Goal::AtLeast(2.5)), 1, nginx_port, "/asked/x", pass()),
         way("nginx that lets in anybody", None, 1, nginx_port, "/open/x", pass()),
@@ -110,15 +115,16 @@ async fn in_turns(folder: &TempDir, extent: &Extent) -> Outcome<Vec<Line>> {
 
 /// How many requests, in how many seconds.
 async fn requests(way: &Way, seconds: f64) -> Outcome<(f64, f64)> {
-    let (tls, request) = (tls::connector()?, client::request(way.path, LOGIN, &way.password));
+    let tls = tls::connector()?;
+    let requests: Vec<_> = way.passwords.iter().map(|password| client::request(way.path, LOGIN, password)).collect();
     let mut connecting = JoinSet::new();
     for _ in 0..AT_ONCE {
         connecting.spawn(client::Client::connect(way.port, tls.clone()));
     }
     let watch = Stopwatch::start();
     let mut clients = JoinSet::new();
-    for client in connecting.join_all().await {
-        let (mut client, request) = (client?, request.clone());
+    for (at, client) in connecting.join_all().await.into_iter().enumerate() {
+        let (mut client, request) = (client?, requests[at % requests.len()].clone());
         clients.spawn(async move {
             let mut counted = 0_u32;
             while watch.seconds() < seconds {
