@@ -28,6 +28,8 @@ pub use http::{
     body::{Body, BodyError},
 };
 pub use mail::{Imap, MailDoor, MasterUser, Pop3, Sieve, Submission, SubmissionHandover};
+/// In routes and prefixes.
+pub use protocols::http::Path;
 pub use upstream::{NotAnUpstream, Upstream};
 
 /// The one text for every refusal: it says what to do and nothing about why.

@@ -4,9 +4,8 @@
 use std::path::PathBuf;
 
 use authority::{Area, Needs, Scope, Scopes};
-use gateway::{BasicHandover, Prefix, Route};
+use gateway::{BasicHandover, Path, Prefix, Route};
 use http::{HeaderName, HeaderValue};
-use protocols::http::Path;
 use serde::Deserialize;
 
 use super::{PasswordFile, scopes, values};

@@ -341,7 +341,7 @@ struct RawGateway {
     #[serde(default, deserialize_with = "scopes")]
     data: Option<Scopes>,
     #[serde(default, deserialize_with = "http::path")]
-    path: Option<protocols::http::Path>,
+    path: Option<gateway::Path>,
     #[serde(default, deserialize_with = "values::own_listener")]
     #[expect(dead_code, reason = "read only to be refused")]
     host: Option<()>,
