@@ -1,19 +1,24 @@
 //! Submission: messages a second through the gateway to a real Postfix, beside the
-//! same clients at the same Postfix, which they tell by XCLIENT who they are.
+//! same clients at a Postfix that speaks TLS itself, under the same certificate; it is
+//! told by XCLIENT who they are, and so has no password to check.
 //!
 //! By the clock: Postfix waits for the disk, and that is most of it.
 
-use std::net::Ipv4Addr;
+use std::{
+    net::Ipv4Addr,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use e2e::{Postfix, Site};
 use rustls::pki_types::ServerName;
 use tokio::{
-    io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufStream},
+    io::{AsyncBufReadExt, AsyncWriteExt, BufStream},
     net::TcpStream,
     task::JoinSet,
 };
-use tokio_rustls::TlsConnector;
+use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use crate::{
     Extent, Outcome,
@@ -33,28 +38,31 @@ const ON_EACH: usize = 10;
 /// The length of a message, in octets: some text, no attachment.
 const LENGTH: usize = 4096;
 
-trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
-impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+type Stream = BufStream<TlsStream<TcpStream>>;
 
 /// How a client gets to Postfix.
 #[derive(Clone)]
 enum Way {
-    Direct { port: u16 },
+    Direct { port: u16, tls: TlsConnector },
     Through { port: u16, tls: TlsConnector, secret: String },
 }
 
 pub(crate) fn measure(extent: &Extent) -> Outcome<Vec<Line>> {
     let folder = tempfile::Builder::new().prefix("postern-bench-").tempdir()?;
-    let postfix = Postfix::start()?;
+    // Both on both processors: nothing has been moved to one of them yet.
+    let (certificate, key) = certificate(folder.path())?;
+    let (postfix, alone) = (Postfix::start()?, Postfix::in_tls(&certificate, &key)?);
     let site = Site::new(e2e::free_port()?, e2e::free_port()?, "")?;
     let site = site.with_submission(postfix.port, "handover = { kind = \"xclient\" }")?;
     site.account(LOGIN)?;
     let (_, secret) = site.app_password(LOGIN, "mail:send", &["--lock", "off"])?;
-    let mut command = std::process::Command::new(e2e::binary()?);
+    let mut command = Command::new(e2e::binary()?);
     command.arg("serve").arg("--config").arg(site.config());
     let postern = Server::start(&mut command, Core::Server, site.submission, &folder.path().join("postern.log"))?;
-    let ways =
-        [Way::Through { port: site.submission, tls: tls::connector()?, secret }, Way::Direct { port: postfix.port }];
+    let ways = [
+        Way::Through { port: site.submission, tls: tls::connector()?, secret },
+        Way::Direct { port: alone.port, tls: tls::connector()? },
+    ];
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut figures = [Series::default(), Series::default()];
     let mut worked = Series::default();
@@ -86,6 +94,18 @@ pub(crate) fn measure(extent: &Extent) -> Outcome<Vec<Line>> {
     ])
 }
 
+/// ECDSA on P-256, as Postern's own.
+fn certificate(folder: &Path) -> Outcome<(PathBuf, PathBuf)> {
+    let (certificate, key) = (folder.join("certificate.pem"), folder.join("key.pem"));
+    let mut openssl = Command::new("openssl");
+    openssl.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]);
+    openssl.args(["-subj", "/CN=localhost", "-out"]).arg(&certificate).arg("-keyout").arg(&key);
+    match e2e::run(&mut openssl)? {
+        (Some(0), _) => Ok((certificate, key)),
+        (_, said) => Err(format!("openssl: {said}").into()),
+    }
+}
+
 impl Way {
     fn name(&self) -> &'static str {
         match self {
@@ -95,17 +115,11 @@ impl Way {
     }
 
     /// A connection that may send.
-    async fn connect(&self) -> Outcome<BufStream<Box<dyn Stream>>> {
-        let port = match self {
-            Self::Direct { port } | Self::Through { port, .. } => *port,
-        };
-        let tcp = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
+    async fn connect(&self) -> Outcome<Stream> {
+        let (Self::Direct { port, tls } | Self::Through { port, tls, .. }) = self;
+        let tcp = TcpStream::connect((Ipv4Addr::LOCALHOST, *port)).await?;
         tcp.set_nodelay(true)?;
-        let stream: Box<dyn Stream> = match self {
-            Self::Direct { .. } => Box::new(tcp),
-            Self::Through { tls, .. } => Box::new(tls.connect(ServerName::try_from("localhost")?, tcp).await?),
-        };
-        let mut stream = BufStream::new(stream);
+        let mut stream = BufStream::new(tls.connect(ServerName::try_from("localhost")?, tcp).await?);
         reply(&mut stream, 220).await?;
         ask(&mut stream, "EHLO laptop", 250).await?;
         match self {
@@ -152,14 +166,14 @@ async fn send(way: &Way, seconds: f64) -> Outcome<(f64, f64)> {
     Ok((sent, watch.seconds()))
 }
 
-async fn ask(stream: &mut BufStream<Box<dyn Stream>>, command: &str, code: u16) -> Outcome<()> {
+async fn ask(stream: &mut Stream, command: &str, code: u16) -> Outcome<()> {
     stream.write_all(command.as_bytes()).await?;
     stream.write_all(b"\r\n").await?;
     stream.flush().await?;
     reply(stream, code).await
 }
 
-async fn reply(stream: &mut (impl AsyncBufRead + Unpin), code: u16) -> Outcome<()> {
+async fn reply(stream: &mut Stream, code: u16) -> Outcome<()> {
     let mut line = String::new();
     loop {
         line.clear();

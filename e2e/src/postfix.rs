@@ -31,6 +31,19 @@ impl Postfix {
         Self::with(&format!("smtpd_sasl_type = dovecot\nsmtpd_sasl_path = {}\n", dovecot.display()))
     }
 
+    /// Starts one that believes XCLIENT, in TLS from the first byte.
+    ///
+    /// # Errors
+    /// As for [`Postfix::start`].
+    pub fn in_tls(certificate: &Path, key: &Path) -> io::Result<Self> {
+        Self::with(&format!(
+            "smtpd_authorized_xclient_hosts = 127.0.0.1\nsmtpd_tls_wrappermode = yes\nsmtpd_tls_security_level = encrypt\n\
+             smtpd_tls_cert_file = {}\nsmtpd_tls_key_file = {}\n",
+            certificate.display(),
+            key.display()
+        ))
+    }
+
     fn with(more: &str) -> io::Result<Self> {
         let port = free_port()?;
         let folder = tempfile::Builder::new().prefix("postern-postfix-").tempdir()?;
@@ -120,6 +133,7 @@ fn services(port: u16) -> String {
         ("retry", "unix", "-", "-", "error"),
         ("virtual", "unix", "-", "-", "virtual"),
         ("anvil", "unix", "-", "1", "anvil"),
+        ("tlsmgr", "unix", "-", "1", "tlsmgr"),
         ("postlog", "unix-dgram", "n", "1", "postlogd"),
     ] {
         // It writes into mailboxes as whoever owns them.
