@@ -3,7 +3,8 @@
 
 use std::process::Command;
 
-use e2e::{Dovecot, Imap, PRIMARY, Postern, Site, free_port, run, until};
+use data_encoding::BASE64;
+use e2e::{Dovecot, Imap, Mailboxes, PRIMARY, Postern, Postfix, Site, free_port, run, until};
 use rustix::process::Signal;
 use testkit::{Disk, Postgres};
 
@@ -22,7 +23,8 @@ fn is_try_later(answer: &str) {
 struct World {
     postern: Postern,
     monitor: u16,
-    _dovecot: Dovecot,
+    mailboxes: Mailboxes,
+    _behind: (Dovecot, Postfix),
 }
 
 impl World {
@@ -37,19 +39,40 @@ impl World {
     }
 
     fn prepared(store: &str, prepare: impl FnOnce(&Site)) -> Self {
-        let (dovecot, monitor) = (Dovecot::start().unwrap(), free_port().unwrap());
-        let more = format!("[monitor]\nlisten = [\"127.0.0.1:{monitor}\"]\n{store}");
+        let (dovecot, postfix, monitor) = (Dovecot::start().unwrap(), Postfix::start().unwrap(), free_port().unwrap());
+        let mailboxes = dovecot.mailboxes().unwrap();
+        let more = format!("[monitor]\nlisten = [\"127.0.0.1:{monitor}\"]\n{store}\n{}", mailboxes.config);
         let site = Site::new(dovecot.port, 9, &more).unwrap();
+        let site = site.with_submission(postfix.port, "handover = { kind = \"xclient\" }").unwrap();
         prepare(&site);
         let postern = site.serve().unwrap();
         postern.account(ALICE).unwrap();
-        Self { postern, monitor, _dovecot: dovecot }
+        Self { postern, monitor, mailboxes, _behind: (dovecot, postfix) }
     }
 
     fn login(&self, login: &str, secret: &str) -> String {
         let mut imap = Imap::connect(self.postern.imap, &self.postern.ca(), false).unwrap();
         imap.line().unwrap();
         imap.command("a", &format!("LOGIN {login} \"{secret}\"")).unwrap().pop().unwrap()
+    }
+
+    /// What the other doors for mail answer, by SASL PLAIN.
+    fn mail(&self, secret: &str) -> [String; 3] {
+        let plain = BASE64.encode(format!("\0alice\0{secret}").as_bytes());
+        let sieve = format!("AUTHENTICATE \"PLAIN\" \"{plain}\"");
+        let auth = format!("AUTH PLAIN {plain}");
+        let doors = [(self.postern.submission, &auth), (self.mailboxes.pop3, &auth), (self.mailboxes.sieve, &sieve)];
+        doors.map(|(port, sign_in)| {
+            let mut client = Imap::speaking(port, &self.postern.ca(), None).unwrap();
+            // The greeting, a list before it where there is one.
+            while client.line().unwrap().starts_with('"') {}
+            if port == self.postern.submission {
+                client.send("EHLO laptop.example").unwrap();
+                while client.line().unwrap().starts_with("250-") {}
+            }
+            client.send(sign_in).unwrap();
+            client.line().unwrap()
+        })
     }
 
     /// What the drive answers, from its status line to its end.
@@ -71,6 +94,10 @@ impl World {
     fn writes_nothing_and_says_so(&self, used: &str, waiting: &str) {
         assert_eq!(self.login("alice", waiting), TRY_LATER);
         is_try_later(&self.drive(waiting));
+        let text = "This service cannot answer right now, try again later.";
+        let told =
+            [format!("421 4.3.2 {text}"), format!("-ERR [SYS/TEMP] {text}"), format!("BYE (TRYLATER) \"{text}\"")];
+        assert_eq!(self.mail(waiting), told);
         self.knows(used);
         assert!(self.login("alice", WRONG).starts_with("a NO [AUTHENTICATIONFAILED]"));
         assert!(self.drive(WRONG).starts_with("HTTP/1.1 401"));
@@ -113,8 +140,8 @@ impl World {
 fn a_database_server_that_stops_is_try_later_until_it_is_back() {
     let postgres = Postgres::start(&[]);
     let world = World::with(&format!("[store]\nurl = \"{}\"\n", postgres.database()));
-    let (_, used) = world.postern.app_password(ALICE, "mail,files", &[]).unwrap();
-    let (_, waiting) = world.postern.app_password(ALICE, "mail,files", &[]).unwrap();
+    let (_, used) = world.postern.app_password(ALICE, "mail,mail:send,files", &[]).unwrap();
+    let (_, waiting) = world.postern.app_password(ALICE, "mail,mail:send,files", &[]).unwrap();
     assert!(world.login("alice", &used).starts_with("a OK"));
     assert_eq!(world.asks("/readyz"), ("200".into(), "ready".into()));
 
@@ -142,7 +169,7 @@ fn a_database_server_that_stops_is_try_later_until_it_is_back() {
 #[test]
 fn a_database_that_somebody_holds_is_try_later_until_it_is_let_go() {
     let world = World::with("");
-    let (_, waiting) = world.postern.app_password(ALICE, "mail,files", &[]).unwrap();
+    let (_, waiting) = world.postern.app_password(ALICE, "mail,mail:send,files", &[]).unwrap();
     let shell = rusqlite::Connection::open(world.postern.path("data/postern.db")).unwrap();
     shell.execute_batch("BEGIN IMMEDIATE").unwrap();
     assert_eq!(world.login("alice", &waiting), TRY_LATER);
@@ -158,8 +185,8 @@ fn a_database_that_somebody_holds_is_try_later_until_it_is_let_go() {
 fn a_full_disk_is_try_later_until_there_is_room() {
     let Some(disk) = Disk::mount(16) else { return };
     let world = World::on(&disk);
-    let (id, used) = world.postern.app_password(ALICE, "mail,files", &[]).unwrap();
-    let (_, waiting) = world.postern.app_password(ALICE, "mail,files", &[]).unwrap();
+    let (id, used) = world.postern.app_password(ALICE, "mail,mail:send,files", &[]).unwrap();
+    let (_, waiting) = world.postern.app_password(ALICE, "mail,mail:send,files", &[]).unwrap();
     world.knows(&used);
     assert_eq!(world.asks("/readyz").0, "200");
 
@@ -184,8 +211,8 @@ fn a_full_disk_is_try_later_until_there_is_room() {
 fn a_disk_that_only_reads_is_try_later_until_it_is_mended() {
     let Some(disk) = Disk::mount(16) else { return };
     let mut world = World::on(&disk);
-    let (id, used) = world.postern.app_password(ALICE, "mail,files", &[]).unwrap();
-    let (_, waiting) = world.postern.app_password(ALICE, "mail,files", &[]).unwrap();
+    let (id, used) = world.postern.app_password(ALICE, "mail,mail:send,files", &[]).unwrap();
+    let (_, waiting) = world.postern.app_password(ALICE, "mail,mail:send,files", &[]).unwrap();
     world.knows(&used);
 
     disk.fail();
