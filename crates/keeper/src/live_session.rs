@@ -17,19 +17,12 @@
 
 use std::{
     collections::{BTreeMap, HashMap, hash_map::Entry},
-    io,
     net::IpAddr,
-    pin::Pin,
     sync::{Arc, PoisonError, atomic::Ordering},
-    task::{Context, Poll},
 };
 
 use authority::{AccountId, AppPasswordId, Credential, Door, Grant, Login, Protocol, Timestamp};
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    sync::Notify,
-    time::Instant,
-};
+use tokio::{sync::Notify, time::Instant};
 
 use crate::sync::{AtomicU64, Mutex, MutexGuard};
 
@@ -107,7 +100,7 @@ impl Which {
     }
 }
 
-struct Session {
+pub(crate) struct Session {
     info: SessionInfo,
     gate: Mutex<Gate>,
     ended: Notify,
@@ -124,6 +117,12 @@ enum Gate {
 }
 
 impl Session {
+    /// Does this while the gate is held open, and held; nothing if it is not open.
+    pub(crate) fn while_open<T>(&self, act: impl FnOnce() -> T) -> Option<T> {
+        let gate = lock(&self.gate);
+        (*gate == Gate::Open).then(act)
+    }
+
     /// From now on nothing passes. False if that was so before. Whoever waits for
     /// its end is to be told: [`Session::tell`].
     fn close(&self) -> bool {
@@ -136,7 +135,7 @@ impl Session {
 }
 
 /// A panic while a lock was held leaves plain maps and flags: all of them valid.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -376,6 +375,11 @@ pub struct LiveSession {
 }
 
 impl LiveSession {
+    /// The session itself, for a connection that stands under it.
+    pub(crate) fn session(&self) -> Arc<Session> {
+        self.session.clone()
+    }
+
     /// What is shown of it.
     pub fn info(&self) -> &SessionInfo {
         &self.session.info
@@ -429,94 +433,5 @@ impl Drop for LiveSession {
                 shard.remove(&info.account);
             }
         }
-    }
-}
-
-/// The session that a connection is under at the moment. Cheap to clone.
-///
-/// Empty at first: a connection that nobody is signed in on may be written to
-/// freely (greetings, refusals). HTTP puts each request's session in, in turn.
-#[derive(Clone, Default)]
-pub struct Holder(Arc<Mutex<Option<Arc<Session>>>>);
-
-impl Holder {
-    /// From now on the connection is under this session.
-    pub fn hold(&self, session: &LiveSession) {
-        *lock(&self.0) = Some(session.session.clone());
-    }
-
-    /// From now on the connection is under no session: what is said next is
-    /// said to nobody in particular. Only for what comes from Postern itself.
-    pub fn release(&self) {
-        *lock(&self.0) = None;
-    }
-
-    fn pass<T>(&self, io: impl FnOnce() -> Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        let held = lock(&self.0);
-        match held.as_deref() {
-            None => io(),
-            Some(session) => {
-                let gate = lock(&session.gate);
-                if *gate != Gate::Open {
-                    return Poll::Ready(Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the session was ended")));
-                }
-                io()
-            }
-        }
-    }
-}
-
-/// A connection on which nothing passes once its session has ended.
-pub struct Fenced<S> {
-    io: S,
-    holder: Holder,
-}
-
-impl<S> Fenced<S> {
-    /// Puts `io` under whatever `holder` holds.
-    pub fn new(io: S, holder: Holder) -> Self {
-        Self { io, holder }
-    }
-
-    /// The connection itself, for a last word.
-    pub fn into_inner(self) -> S {
-        self.io
-    }
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Fenced<S> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let this = &mut *self;
-        this.holder.pass(|| Pin::new(&mut this.io).poll_read(cx, buf))
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Fenced<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let this = &mut *self;
-        this.holder.pass(|| Pin::new(&mut this.io).poll_write(cx, buf))
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let this = &mut *self;
-        this.holder.pass(|| Pin::new(&mut this.io).poll_flush(cx))
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let this = &mut *self;
-        this.holder.pass(|| Pin::new(&mut this.io).poll_shutdown(cx))
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let this = &mut *self;
-        this.holder.pass(|| Pin::new(&mut this.io).poll_write_vectored(cx, bufs))
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
     }
 }

@@ -22,9 +22,9 @@
 //!
 //! # To add a protocol
 //! 1. A folder beside [`imap`] with these three files, and a *client* for the
-//!    handover. Lines come from the same self-wiping buffer, literals and strings
-//!    from `framing` and `strings`, PLAIN and LOGIN from [`sasl`]; only the wording
-//!    is new.
+//!    handover. What may be heard when, what is held back and how long patience
+//!    lasts is `conversation`'s; literals and strings come from `framing` and
+//!    `strings`, PLAIN and LOGIN from [`sasl`]; only the wording is new.
 //! 2. Keep the rules that hold for each of them: no sign-in before TLS, and the
 //!    secret not even parsed; nothing may follow STARTTLS in the clear; a refusal
 //!    keeps the connection, an outage never looks like one; the announced list is
@@ -33,6 +33,7 @@
 //!    clients (`tests/corpus`), and the properties: the same events however the
 //!    octets were cut, nothing in the clear signs in, and no panic on any.
 
+mod conversation;
 pub mod dialogue;
 mod framing;
 pub mod handover;

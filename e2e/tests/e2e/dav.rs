@@ -114,50 +114,50 @@ fn a_password_for_contacts_sees_no_calendars_in_the_same_radicale() {
     let (book, calendar) = (mkcol("<A:addressbook/>"), mkcol("<C:calendar/>"));
 
     world.is("201", &contacts, "MKCOL", &at("friends/"), &["--data", &book]);
-    world.is("403", &contacts, "MKCOL", &at("work/"), &["--data", &calendar]);
-    world.is("403", &contacts, "MKCALENDAR", &at("work/"), &[]);
+    world.is("403", &contacts, "MKCOL", &at("choir/"), &["--data", &calendar]);
+    world.is("403", &contacts, "MKCALENDAR", &at("choir/"), &[]);
     world.is("403", &contacts, "MKCOL", &at("plain/"), &[]);
-    world.is("403", &reading, "MKCALENDAR", &at("work/"), &[]);
-    world.is("201", &calendars, "MKCALENDAR", &at("work/"), &[]);
+    world.is("403", &reading, "MKCALENDAR", &at("choir/"), &[]);
+    world.is("201", &calendars, "MKCALENDAR", &at("choir/"), &[]);
     world.is("201", &contacts, "PUT", &at("friends/bob.vcf"), &["--data-binary", CARD]);
-    world.is("201", &calendars, "PUT", &at("work/one.ics"), &["--data-binary", EVENT]);
+    world.is("201", &calendars, "PUT", &at("choir/one.ics"), &["--data-binary", EVENT]);
 
     // Each sees its own.
     for (secret, shown) in
         [(&both, [true, true]), (&contacts, [true, false]), (&calendars, [false, true]), (&reading, [false, true])]
     {
         let said = world.is("207", secret, "PROPFIND", &at(""), &["--header", "Depth: 1", "--data", TYPES]);
-        assert_eq!(["friends/", "work/"].map(|name| said.contains(name)), shown, "{said}");
+        assert_eq!(["friends/", "choir/"].map(|name| said.contains(name)), shown, "{said}");
         assert!(said.contains("<href>/alice%40example.org/</href>"), "and its home: {said}");
     }
     // Without its kind being asked for, too, and compressed or not.
     let said = world.is("207", &contacts, "PROPFIND", &at(""), &["--header", "Depth: 1", "--compressed"]);
-    assert!(said.contains("friends/") && !said.contains("work/"), "{said}");
+    assert!(said.contains("friends/") && !said.contains("choir/"), "{said}");
     world.is("403", &contacts, "PROPFIND", "/", &["--header", "Depth: infinity"]);
 
     let to = |path: &str| world.destination(&at(path));
     for (secret, method, path, more, status) in [
         (&contacts, "GET", "friends/bob.vcf", &[][..], "200"),
-        (&contacts, "GET", "work/one.ics", &[], "403"),
-        (&contacts, "GET", "work/", &[], "403"),
+        (&contacts, "GET", "choir/one.ics", &[], "403"),
+        (&contacts, "GET", "choir/", &[], "403"),
         (&contacts, "GET", "", &[], "403"),
-        (&contacts, "PROPFIND", "work/", &["--header", "Depth: 0"], "403"),
-        (&contacts, "PUT", "work/two.ics", &["--data-binary", EVENT], "403"),
-        (&contacts, "DELETE", "work/", &[], "403"),
+        (&contacts, "PROPFIND", "choir/", &["--header", "Depth: 0"], "403"),
+        (&contacts, "PUT", "choir/two.ics", &["--data-binary", EVENT], "403"),
+        (&contacts, "DELETE", "choir/", &[], "403"),
         (&contacts, "DELETE", "", &[], "403"),
         (&contacts, "PUT", "new/", &["--data-binary", EVENT], "403"),
         (&contacts, "PUT", "friends/", &["--data-binary", EVENT], "403"),
-        (&contacts, "MOVE", "friends/bob.vcf", &["--header", &to("work/bob.vcf")], "403"),
-        (&contacts, "MOVE", "work/one.ics", &["--header", &to("friends/one.ics")], "403"),
+        (&contacts, "MOVE", "friends/bob.vcf", &["--header", &to("choir/bob.vcf")], "403"),
+        (&contacts, "MOVE", "choir/one.ics", &["--header", &to("friends/one.ics")], "403"),
         (&contacts, "MOVE", "friends/bob.vcf", &["--header", &to("robert")], "403"),
         (&contacts, "MOVE", "friends/bob.vcf", &["--header", &to("friends/robert.vcf")], "201"),
         (&contacts, "GET", "nothing/here.vcf", &[], "404"),
-        (&contacts, "GET", "friends/../work/one.ics", &[], "400"),
-        (&contacts, "GET", "friends/%2e%2e/work/one.ics", &[], "400"),
-        (&reading, "GET", "work/one.ics", &[], "200"),
-        (&reading, "PUT", "work/one.ics", &["--data-binary", EVENT], "403"),
-        (&reading, "DELETE", "work/one.ics", &[], "403"),
-        (&both, "GET", "work/one.ics", &[], "200"),
+        (&contacts, "GET", "friends/../choir/one.ics", &[], "400"),
+        (&contacts, "GET", "friends/%2e%2e/choir/one.ics", &[], "400"),
+        (&reading, "GET", "choir/one.ics", &[], "200"),
+        (&reading, "PUT", "choir/one.ics", &["--data-binary", EVENT], "403"),
+        (&reading, "DELETE", "choir/one.ics", &[], "403"),
+        (&both, "GET", "choir/one.ics", &[], "200"),
     ] {
         world.is(status, secret, method, &at(path), more);
     }
@@ -178,17 +178,17 @@ fn a_password_for_contacts_sees_no_calendars_in_the_same_radicale() {
     let report = |href: &str| multiget(&at(href));
     let said = world.is("207", &contacts, "REPORT", &at("friends/"), &["--data", &report("friends/robert.vcf")]);
     assert!(said.contains("FN:Bob"), "{said}");
-    world.is("403", &contacts, "REPORT", &at("friends/"), &["--data", &report("work/one.ics")]);
-    world.is("403", &contacts, "REPORT", &at("work/"), &["--data", &report("work/one.ics")]);
-    let hidden = format!("<!DOCTYPE r [<!ENTITY e \"{}\">]>{}", at("work/one.ics"), multiget("&e;"));
+    world.is("403", &contacts, "REPORT", &at("friends/"), &["--data", &report("choir/one.ics")]);
+    world.is("403", &contacts, "REPORT", &at("choir/"), &["--data", &report("choir/one.ics")]);
+    let hidden = format!("<!DOCTYPE r [<!ENTITY e \"{}\">]>{}", at("choir/one.ics"), multiget("&e;"));
     world.is("400", &contacts, "REPORT", &at("friends/"), &["--data", &hidden]);
     let utf7 = ["--header", "Content-Type: text/xml; charset=utf-7", "--data", &report("friends/robert.vcf")];
     world.is("415", &contacts, "REPORT", &at("friends/"), &utf7);
 
     // What becomes of a name is learnt at once.
-    world.is("200", &both, "DELETE", &at("work/"), &[]);
-    world.is("201", &both, "MKCOL", &at("work/"), &["--data", &book]);
-    world.is("201", &contacts, "PUT", &at("work/eve.vcf"), &["--data-binary", &CARD.replace("bob", "eve")]);
+    world.is("200", &both, "DELETE", &at("choir/"), &[]);
+    world.is("201", &both, "MKCOL", &at("choir/"), &["--data", &book]);
+    world.is("201", &contacts, "PUT", &at("choir/eve.vcf"), &["--data-binary", &CARD.replace("bob", "eve")]);
 
     world.vdirsyncer("carddav", &contacts, "zoe.vcf", &CARD.replace("bob", "zoe"));
     world.vdirsyncer("caldav", &calendars, "tea.ics", &EVENT.replace("one", "tea"));
@@ -228,11 +228,11 @@ fn apps_find_their_way_from_the_well_known_address() {
         &["--location", "--header", "Depth: 0", "--data", principal],
     );
     assert!(said.contains("<href>/dav/alice%40example.org/</href>"), "{said}");
-    world.is("201", &secret, "MKCALENDAR", &format!("/dav{HOME}/work/"), &[]);
-    world.is("201", &secret, "PUT", &format!("/dav{HOME}/work/one.ics"), &["--data-binary", EVENT]);
-    let moved = world.destination(&format!("/dav{HOME}/work/two.ics"));
-    world.is("201", &secret, "MOVE", &format!("/dav{HOME}/work/one.ics"), &["--header", &moved]);
-    world.is("403", &secret, "GET", &format!("{HOME}/work/two.ics"), &[]);
+    world.is("201", &secret, "MKCALENDAR", &format!("/dav{HOME}/choir/"), &[]);
+    world.is("201", &secret, "PUT", &format!("/dav{HOME}/choir/one.ics"), &["--data-binary", EVENT]);
+    let moved = world.destination(&format!("/dav{HOME}/choir/two.ics"));
+    world.is("201", &secret, "MOVE", &format!("/dav{HOME}/choir/one.ics"), &["--header", &moved]);
+    world.is("403", &secret, "GET", &format!("{HOME}/choir/two.ics"), &[]);
 }
 
 /// Files far larger than memory: 384 MiB, in `--full` the 5 GiB of a video.

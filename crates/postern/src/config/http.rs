@@ -8,7 +8,10 @@ use gateway::{BasicHandover, Path, Prefix, Route};
 use http::{HeaderName, HeaderValue};
 use serde::Deserialize;
 
-use super::{PasswordFile, scopes, values};
+use super::{
+    PasswordFile,
+    values::{self, scopes},
+};
 
 /// HTTP with Basic in front.
 #[derive(Debug)]

@@ -1,16 +1,12 @@
 //! The server's side, until a client has signed in.
 
-use std::collections::VecDeque;
-
 use super::capability;
 use super::client_id::ClientId;
 use super::decoder::{Malformed, Tag, Verb, head};
 use super::encoder::{self, Status};
-use crate::dialogue::{
-    Admitted, Event, MAX_BAD_COMMANDS, MAX_PIPELINED, MAX_REFUSALS, MAX_SASL_LINE, ServerSide, Transport,
-};
+use crate::conversation::{AskedTls, Conversation, Phase};
+use crate::dialogue::{Admitted, Event, MAX_SASL_LINE, ServerSide, Transport};
 use crate::framing::{Extent, Frame};
-use crate::input::Input;
 use crate::sasl::{self, Credentials, Exchange, Mechanism, SaslError, Step};
 use crate::strings::{Arguments, Unreadable};
 
@@ -30,32 +26,12 @@ use crate::strings::{Arguments, Unreadable};
 /// assert_eq!(admitted.pipelined, b"b SELECT INBOX\r\n");
 /// ```
 pub struct Server {
-    transport: Transport,
-    state: State,
-    input: Input,
+    /// While the client talks, the SASL exchange of which a line is waited for, with
+    /// the tag of its command.
+    talk: Conversation<Option<(Tag, Exchange)>, Tag>,
     extent: Extent,
-    events: VecDeque<Event>,
     client_id: Option<ClientId>,
     asked_capabilities: bool,
-    refusals: u8,
-    bad_commands: u8,
-}
-
-enum State {
-    /// Waiting for a command.
-    Command,
-    /// Waiting for a line of a SASL exchange.
-    Sasl {
-        tag: Tag,
-        exchange: Exchange,
-    },
-    /// Waiting for the caller's decision.
-    SignIn {
-        tag: Tag,
-    },
-    /// Waiting for TLS: not one more octet may come in the clear.
-    StartTls,
-    Closed,
 }
 
 impl Server {
@@ -63,15 +39,10 @@ impl Server {
     #[must_use]
     pub fn new(transport: Transport) -> Self {
         Self {
-            transport,
-            state: State::Command,
-            input: Input::default(),
+            talk: Conversation::new(transport),
             extent: Extent::default(),
-            events: VecDeque::new(),
             client_id: None,
             asked_capabilities: false,
-            refusals: 0,
-            bad_commands: 0,
         }
     }
 
@@ -87,68 +58,48 @@ impl Server {
 
 impl ServerSide for Server {
     fn greeting(&self) -> Vec<u8> {
-        encoder::greeting(self.transport)
+        encoder::greeting(self.talk.transport)
     }
 
     fn feed(&mut self, octets: &[u8]) {
-        match self.state {
-            State::Closed => {}
-            State::StartTls if octets.is_empty() => {}
-            State::StartTls => {
-                // Sent before the handshake, to be obeyed after it: CVE-2011-0411.
-                self.events.retain(|event| !matches!(event, Event::StartTls));
-                self.close();
-            }
-            State::SignIn { .. } => {
-                // One more than the bound is enough to see it passed.
-                let room = (MAX_PIPELINED + 1).saturating_sub(self.input.unread().len());
-                self.input.push(&octets[..octets.len().min(room)]);
-            }
-            State::Command | State::Sasl { .. } => self.input.push(octets),
-        }
+        self.talk.hear(octets);
     }
 
     fn next_event(&mut self) -> Option<Event> {
         loop {
-            if let Some(event) = self.events.pop_front() {
+            if let Some(event) = self.talk.next_event() {
                 return Some(event);
             }
-            match self.state {
-                State::Closed | State::StartTls => return None,
-                State::SignIn { .. } if self.input.unread().len() > MAX_PIPELINED => {
-                    self.end("Too much sent ahead of an answer.");
-                }
-                State::SignIn { .. } => return None,
-                State::Sasl { .. } => match self.input.line(MAX_SASL_LINE) {
+            if self.talk.is_flooded() {
+                self.end("Too much sent ahead of an answer.");
+                continue;
+            }
+            match &self.talk.phase {
+                Phase::Talking(Some(_)) => match self.talk.input.line(MAX_SASL_LINE) {
                     Ok(Some(line)) => self.sasl_line(&line),
                     Ok(None) => return None,
                     Err(_) => self.end("Line too long."),
                 },
-                State::Command => match self.extent.scan(self.input.unread()) {
+                Phase::Talking(None) => match self.extent.scan(self.talk.input.unread()) {
                     Frame::Incomplete => return None,
                     Frame::Awaits(so_far) => self.literal_announced(so_far),
                     Frame::Whole(length) => self.command(length),
                     Frame::TooLong => self.end("Line or literal too long."),
                 },
+                _ => return None,
             }
         }
     }
 
     fn tls_started(&mut self) {
-        if matches!(self.state, State::StartTls) {
-            self.transport = Transport::Encrypted;
-            self.state = State::Command;
+        if self.talk.tls_started() {
             self.client_id = None;
             self.asked_capabilities = false;
         }
     }
 
     fn admit(&mut self, upstream_capabilities: &str) -> Option<Admitted> {
-        let pipelined = self.input.take(self.input.unread().len());
-        let State::SignIn { tag } = std::mem::replace(&mut self.state, State::Closed) else { return None };
-        if pipelined.len() > MAX_PIPELINED {
-            return None;
-        }
+        let (tag, pipelined) = self.talk.admit()?;
         let list = capability::masked(upstream_capabilities);
         let mut answer = Vec::new();
         if self.asked_capabilities {
@@ -156,25 +107,17 @@ impl ServerSide for Server {
             answer.extend(encoder::untagged(&format!("CAPABILITY {list}")));
         }
         answer.extend(encoder::answer(Some(&tag), Status::Ok, &format!("[CAPABILITY {list}] Logged in")));
-        Some(Admitted { answer, pipelined: pipelined.to_vec() })
+        Some(Admitted { answer, pipelined })
     }
 
     /// The text is shown twice: most clients pop up `[ALERT]`, others show only
     /// the tagged line, and a tagged `[ALERT]` would be a general error to K-9
     /// and make it retry.
     fn refuse(&mut self, text: &str) -> Vec<u8> {
-        match std::mem::replace(&mut self.state, State::Command) {
-            State::SignIn { tag } => {
-                self.refusals += 1;
-                let mut answer = encoder::answer(None, Status::No, &format!("[ALERT] {text}"));
-                answer.extend(encoder::answer(Some(&tag), Status::No, &format!("[AUTHENTICATIONFAILED] {text}")));
-                answer
-            }
-            other => {
-                self.state = other;
-                Vec::new()
-            }
-        }
+        let Some(tag) = self.talk.refuse() else { return Vec::new() };
+        let mut answer = encoder::answer(None, Status::No, &format!("[ALERT] {text}"));
+        answer.extend(encoder::answer(Some(&tag), Status::No, &format!("[AUTHENTICATIONFAILED] {text}")));
+        answer
     }
 
     /// RFC 5530.
@@ -187,29 +130,20 @@ impl ServerSide for Server {
     }
 
     fn bye(&mut self, text: &str) -> Vec<u8> {
-        if matches!(self.state, State::Closed) {
+        if !self.talk.hang_up() {
             return Vec::new();
         }
-        self.events.clear();
-        self.close();
         encoder::bye(text)
     }
 }
 
 impl Server {
-    fn close(&mut self) {
-        self.state = State::Closed;
-        self.input.wipe();
-        self.events.push_back(Event::Close);
-    }
-
     fn end(&mut self, why: &str) {
-        self.send(encoder::bye(why));
-        self.close();
+        self.talk.end(encoder::bye(why));
     }
 
     fn send(&mut self, octets: Vec<u8>) {
-        self.events.push_back(Event::Send(octets));
+        self.talk.send(octets);
     }
 
     fn ok(&mut self, tag: &Tag, text: &str) {
@@ -222,8 +156,7 @@ impl Server {
 
     fn bad(&mut self, tag: Option<&Tag>, why: &str) {
         self.send(encoder::answer(tag, Status::Bad, why));
-        self.bad_commands += 1;
-        if self.bad_commands >= MAX_BAD_COMMANDS {
+        if self.talk.is_last_bad_command() {
             self.end("Too many bad commands.");
         }
     }
@@ -231,7 +164,7 @@ impl Server {
     /// A client waits to be asked for a literal. Only commands that can use one
     /// are let send it, and no secret is ever asked for in the clear.
     fn literal_announced(&mut self, so_far: usize) {
-        let welcome = match head(&self.input.unread()[..so_far]) {
+        let welcome = match head(&self.talk.input.unread()[..so_far]) {
             Ok((_, Verb::Login, _)) => self.may_sign_in(),
             Ok((_, Verb::Id, _)) => true,
             _ => false,
@@ -244,12 +177,12 @@ impl Server {
     }
 
     fn may_sign_in(&self) -> bool {
-        self.transport == Transport::Encrypted && self.refusals < MAX_REFUSALS
+        self.talk.is_encrypted() && self.talk.may_try()
     }
 
     fn command(&mut self, length: usize) {
         self.extent = Extent::default();
-        let command = self.input.take(length);
+        let command = self.talk.input.take(length);
         match head(&command) {
             Err(Malformed { tag, why }) => self.bad(tag.as_ref(), why),
             Ok((tag, verb, arguments)) => {
@@ -265,7 +198,7 @@ impl Server {
             Verb::Capability => {
                 arguments.end()?;
                 self.asked_capabilities = true;
-                let list = capability::announced(self.transport);
+                let list = capability::announced(self.talk.transport);
                 self.send(encoder::untagged(&format!("CAPABILITY {list}")));
                 self.ok(tag, "Capability completed, there are more after signing in.");
             }
@@ -277,7 +210,7 @@ impl Server {
                 arguments.end()?;
                 self.send(encoder::bye("Logging out"));
                 self.ok(tag, "Logout completed.");
-                self.close();
+                self.talk.close();
             }
             Verb::Id => {
                 arguments.space()?;
@@ -292,10 +225,10 @@ impl Server {
                 self.start_tls(tag);
             }
             Verb::Login | Verb::Authenticate => {
-                if self.transport != Transport::Encrypted {
+                if !self.talk.is_encrypted() {
                     // The arguments are not even parsed.
                     self.no(tag, "[PRIVACYREQUIRED] Signing in needs TLS.");
-                } else if self.refusals >= MAX_REFUSALS {
+                } else if !self.talk.may_try() {
                     self.end("Too many failed sign-ins.");
                 } else if verb == Verb::Login {
                     self.login(tag, arguments)?;
@@ -309,17 +242,14 @@ impl Server {
     }
 
     fn start_tls(&mut self, tag: &Tag) {
-        match self.transport {
-            Transport::Plain { starttls: true } if self.input.unread().is_empty() => {
+        match self.talk.asked_tls() {
+            AskedTls::Begins => {
                 self.ok(tag, "Begin TLS negotiation now.");
-                self.events.push_back(Event::StartTls);
-                self.state = State::StartTls;
+                self.talk.begin_tls();
             }
-            // A client waits for the OK. What is here already was put behind
-            // STARTTLS by somebody else, to be obeyed inside TLS: CVE-2011-0411.
-            Transport::Plain { starttls: true } => self.end("Nothing may follow STARTTLS before TLS."),
-            Transport::Plain { starttls: false } => self.bad(Some(tag), "TLS is not offered here."),
-            Transport::Encrypted => self.bad(Some(tag), "TLS is active already."),
+            AskedTls::Injected => self.end("Nothing may follow STARTTLS before TLS."),
+            AskedTls::NotOffered => self.bad(Some(tag), "TLS is not offered here."),
+            AskedTls::Active => self.bad(Some(tag), "TLS is active already."),
         }
     }
 
@@ -358,9 +288,8 @@ impl Server {
     }
 
     fn sasl_line(&mut self, line: &[u8]) {
-        match std::mem::replace(&mut self.state, State::Command) {
-            State::Sasl { tag, exchange } => self.exchanged(tag, exchange.respond(line)),
-            other => self.state = other,
+        if let Some((tag, exchange)) = self.talk.take().flatten() {
+            self.exchanged(tag, exchange.respond(line));
         }
     }
 
@@ -368,17 +297,14 @@ impl Server {
         match step {
             Ok(Step::Ask(exchange)) => {
                 self.send(encoder::go_on(exchange.prompt()));
-                self.state = State::Sasl { tag, exchange };
+                self.talk.await_next(Some((tag, exchange)));
             }
-            Ok(Step::Done(credentials)) => {
-                self.events.push_back(Event::SignIn(credentials));
-                self.state = State::SignIn { tag };
-            }
+            Ok(Step::Done(credentials)) => self.talk.sign_in(credentials, tag),
             Err(SaslError::Cancelled) => self.bad(Some(&tag), "Authentication cancelled."),
             Err(error @ (SaslError::Base64 | SaslError::Syntax)) => self.bad(Some(&tag), &format!("Sorry, {error}.")),
             // The person can mend these, so the client should ask again.
             Err(error) => {
-                self.refusals += 1;
+                self.talk.refused();
                 self.no(&tag, &format!("[AUTHENTICATIONFAILED] Sorry, {error}."));
             }
         }

@@ -1,15 +1,11 @@
 //! The server's side, until a client has signed in.
 
-use std::collections::VecDeque;
-
 use zeroize::Zeroizing;
 
 use super::decoder::{self, Verb};
 use super::encoder;
-use crate::dialogue::{
-    Admitted, Event, MAX_BAD_COMMANDS, MAX_PIPELINED, MAX_REFUSALS, MAX_SASL_LINE, ServerSide, Transport,
-};
-use crate::input::Input;
+use crate::conversation::{AskedTls, Conversation, Phase};
+use crate::dialogue::{Admitted, Event, MAX_SASL_LINE, ServerSide, Transport};
 use crate::sasl::{self, Credentials, Exchange, Mechanism, SaslError, Step};
 
 /// The server's side of one connection. [Feed](Self::feed) it what arrives, then
@@ -29,40 +25,25 @@ use crate::sasl::{self, Credentials, Exchange, Mechanism, SaslError, Step};
 /// assert_eq!(admitted.pipelined, b"STAT\r\n");
 /// ```
 pub struct Server {
-    transport: Transport,
-    state: State,
-    input: Input,
-    events: VecDeque<Event>,
-    refusals: u8,
-    bad_commands: u8,
+    talk: Conversation<Awaited, ()>,
 }
 
-enum State {
-    /// Waiting for a command.
+/// What is waited for while the client talks.
+#[derive(Default)]
+enum Awaited {
+    #[default]
     Command,
     /// USER was given; PASS is to follow.
-    Named(Zeroizing<Vec<u8>>),
-    /// Waiting for a line of a SASL exchange.
+    Password(Zeroizing<Vec<u8>>),
+    /// A line of a SASL exchange.
     Sasl(Exchange),
-    /// Waiting for the caller's decision.
-    SignIn,
-    /// Waiting for TLS: not one more octet may come in the clear.
-    StartTls,
-    Closed,
 }
 
 impl Server {
     /// A connection that was just accepted. Send the [`greeting`](Self::greeting) first.
     #[must_use]
     pub fn new(transport: Transport) -> Self {
-        Self {
-            transport,
-            state: State::Command,
-            input: Input::default(),
-            events: VecDeque::new(),
-            refusals: 0,
-            bad_commands: 0,
-        }
+        Self { talk: Conversation::new(transport) }
     }
 }
 
@@ -73,37 +54,22 @@ impl ServerSide for Server {
     }
 
     fn feed(&mut self, octets: &[u8]) {
-        match self.state {
-            State::Closed => {}
-            State::StartTls if octets.is_empty() => {}
-            State::StartTls => {
-                // Sent before the handshake, to be obeyed after it: CVE-2011-0411.
-                self.events.retain(|event| !matches!(event, Event::StartTls));
-                self.close();
-            }
-            State::SignIn => {
-                // One more than the bound is enough to see it passed.
-                let room = (MAX_PIPELINED + 1).saturating_sub(self.input.unread().len());
-                self.input.push(&octets[..octets.len().min(room)]);
-            }
-            State::Command | State::Named(_) | State::Sasl(_) => self.input.push(octets),
-        }
+        self.talk.hear(octets);
     }
 
     fn next_event(&mut self) -> Option<Event> {
         loop {
-            if let Some(event) = self.events.pop_front() {
+            if let Some(event) = self.talk.next_event() {
                 return Some(event);
             }
-            let line = match self.state {
-                State::Closed | State::StartTls => return None,
-                State::SignIn if self.input.unread().len() > MAX_PIPELINED => {
-                    self.end("Too much sent ahead of an answer.");
-                    continue;
-                }
-                State::SignIn => return None,
-                State::Sasl(_) => self.input.line(MAX_SASL_LINE),
-                State::Command | State::Named(_) => decoder::line(&mut self.input),
+            if self.talk.is_flooded() {
+                self.end("Too much sent ahead of an answer.");
+                continue;
+            }
+            let line = match &self.talk.phase {
+                Phase::Talking(Awaited::Sasl(_)) => self.talk.input.line(MAX_SASL_LINE),
+                Phase::Talking(_) => decoder::line(&mut self.talk.input),
+                _ => return None,
             };
             match line {
                 Ok(Some(line)) => self.line(&line),
@@ -114,28 +80,21 @@ impl ServerSide for Server {
     }
 
     fn tls_started(&mut self) {
-        if matches!(self.state, State::StartTls) {
-            self.transport = Transport::Encrypted;
-            self.state = State::Command;
-        }
+        self.talk.tls_started();
     }
 
     /// The list of the server behind is not told here: clients ask for it with CAPA.
     fn admit(&mut self, _: &str) -> Option<Admitted> {
-        let pipelined = self.input.take(self.input.unread().len());
-        let State::SignIn = std::mem::replace(&mut self.state, State::Closed) else { return None };
-        (pipelined.len() <= MAX_PIPELINED)
-            .then(|| Admitted { answer: encoder::ok("Logged in."), pipelined: pipelined.to_vec() })
+        let ((), pipelined) = self.talk.admit()?;
+        Some(Admitted { answer: encoder::ok("Logged in."), pipelined })
     }
 
     /// RFC 3206, 4: without the code, clients could take it for a mailbox in use.
     fn refuse(&mut self, text: &str) -> Vec<u8> {
-        if !matches!(self.state, State::SignIn) {
-            return Vec::new();
+        match self.talk.refuse() {
+            Some(()) => encoder::err(&format!("[AUTH] {text}")),
+            None => Vec::new(),
         }
-        self.state = State::Command;
-        self.refusals += 1;
-        encoder::err(&format!("[AUTH] {text}"))
     }
 
     fn unavailable(&mut self, text: &str) -> Vec<u8> {
@@ -143,44 +102,34 @@ impl ServerSide for Server {
     }
 
     fn bye(&mut self, text: &str) -> Vec<u8> {
-        if matches!(self.state, State::Closed) {
+        if !self.talk.hang_up() {
             return Vec::new();
         }
-        self.events.clear();
-        self.close();
         encoder::bye(text)
     }
 }
 
 impl Server {
-    fn close(&mut self) {
-        self.state = State::Closed;
-        self.input.wipe();
-        self.events.push_back(Event::Close);
-    }
-
     fn end(&mut self, why: &str) {
-        self.send(encoder::err(why));
-        self.close();
+        self.talk.end(encoder::err(why));
     }
 
     fn send(&mut self, octets: Vec<u8>) {
-        self.events.push_back(Event::Send(octets));
+        self.talk.send(octets);
     }
 
     fn bad(&mut self, why: &str) {
-        self.bad_commands += 1;
-        if self.bad_commands >= MAX_BAD_COMMANDS {
+        if self.talk.is_last_bad_command() {
             return self.end("Too many bad commands.");
         }
         self.send(encoder::err(why));
     }
 
     fn line(&mut self, line: &[u8]) {
-        match std::mem::replace(&mut self.state, State::Command) {
-            State::Sasl(exchange) => self.exchanged(exchange.respond(line)),
-            State::Named(name) => self.command(line, Some(name)),
-            _ => self.command(line, None),
+        match self.talk.take() {
+            Some(Awaited::Sasl(exchange)) => self.exchanged(exchange.respond(line)),
+            Some(Awaited::Password(name)) => self.command(line, Some(name)),
+            Some(Awaited::Command) | None => self.command(line, None),
         }
     }
 
@@ -193,7 +142,7 @@ impl Server {
                 self.bad("This command has no arguments.");
             }
             Verb::Capa => {
-                self.send(encoder::capabilities(self.transport));
+                self.send(encoder::capabilities(self.talk.transport));
                 self.keep(name);
             }
             // RFC 1939 has it only after the sign-in; some clients keep a connection alive by it.
@@ -203,22 +152,22 @@ impl Server {
             }
             Verb::Quit => {
                 self.send(encoder::ok("Bye."));
-                self.close();
+                self.talk.close();
             }
             Verb::Stls => self.start_tls(),
-            Verb::Auth if decoder::is_blank(arguments) => self.send(encoder::mechanisms(self.transport)),
+            Verb::Auth if decoder::is_blank(arguments) => self.send(encoder::mechanisms(self.talk.transport)),
             // The arguments are not even parsed.
-            Verb::User | Verb::Pass | Verb::Auth if self.transport != Transport::Encrypted => {
+            Verb::User | Verb::Pass | Verb::Auth if !self.talk.is_encrypted() => {
                 self.bad("Signing in needs TLS.");
             }
-            Verb::User | Verb::Pass | Verb::Auth if self.refusals >= MAX_REFUSALS => {
+            Verb::User | Verb::Pass | Verb::Auth if !self.talk.may_try() => {
                 self.end("Too many failed sign-ins.");
             }
             Verb::User if decoder::is_blank(arguments) => self.bad("USER needs a name."),
             Verb::User => {
                 // The same for every name (RFC 1939, 13).
                 self.send(encoder::ok("Send PASS."));
-                self.state = State::Named(Zeroizing::new(arguments.to_vec()));
+                self.talk.await_next(Awaited::Password(Zeroizing::new(arguments.to_vec())));
             }
             Verb::Pass => match name {
                 Some(name) => self.pass(name, arguments),
@@ -231,22 +180,19 @@ impl Server {
 
     fn keep(&mut self, name: Option<Zeroizing<Vec<u8>>>) {
         if let Some(name) = name {
-            self.state = State::Named(name);
+            self.talk.await_next(Awaited::Password(name));
         }
     }
 
     fn start_tls(&mut self) {
-        match self.transport {
-            Transport::Plain { starttls: true } if self.input.unread().is_empty() => {
+        match self.talk.asked_tls() {
+            AskedTls::Begins => {
                 self.send(encoder::ok("Begin TLS negotiation now."));
-                self.events.push_back(Event::StartTls);
-                self.state = State::StartTls;
+                self.talk.begin_tls();
             }
-            // A client waits for the OK. What is here already was put behind
-            // STLS by somebody else, to be obeyed inside TLS: CVE-2011-0411.
-            Transport::Plain { starttls: true } => self.end("Nothing may follow STLS before TLS."),
-            Transport::Plain { starttls: false } => self.bad("TLS is not offered here."),
-            Transport::Encrypted => self.bad("TLS is active already."),
+            AskedTls::Injected => self.end("Nothing may follow STLS before TLS."),
+            AskedTls::NotOffered => self.bad("TLS is not offered here."),
+            AskedTls::Active => self.bad("TLS is active already."),
         }
     }
 
@@ -275,17 +221,14 @@ impl Server {
         match step {
             Ok(Step::Ask(exchange)) => {
                 self.send(encoder::go_on(exchange.prompt()));
-                self.state = State::Sasl(exchange);
+                self.talk.await_next(Awaited::Sasl(exchange));
             }
-            Ok(Step::Done(credentials)) => {
-                self.events.push_back(Event::SignIn(credentials));
-                self.state = State::SignIn;
-            }
+            Ok(Step::Done(credentials)) => self.talk.sign_in(credentials, ()),
             Err(SaslError::Cancelled) => self.bad("Authentication cancelled."),
             Err(error @ (SaslError::Base64 | SaslError::Syntax)) => self.bad(&format!("Sorry, {error}.")),
             // The person can mend these, so the client should ask again.
             Err(error) => {
-                self.refusals += 1;
+                self.talk.refused();
                 self.send(encoder::err(&format!("[AUTH] Sorry, {error}.")));
             }
         }

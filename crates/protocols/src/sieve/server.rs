@@ -1,14 +1,13 @@
 //! The server's side, until a client has signed in.
 
-use std::collections::VecDeque;
-
 use super::capability::Shown;
 use super::decoder::{Verb, head, scan};
 use super::encoder;
-use crate::dialogue::{Admitted, Event, MAX_BAD_COMMANDS, MAX_PIPELINED, MAX_REFUSALS, ServerSide, Transport};
+use crate::conversation::{AskedTls, Conversation, Phase};
+use crate::dialogue::{Admitted, Event, ServerSide, Transport};
 use crate::framing::{Extent, Frame};
-use crate::input::{Input, without_end};
-use crate::sasl::{Credentials, Exchange, Mechanism, SaslError, Step};
+use crate::input::without_end;
+use crate::sasl::{Exchange, Mechanism, SaslError, Step};
 use crate::strings::{Arguments, Unreadable};
 
 /// The server's side of one connection. [Feed](Self::feed) it what arrives, then
@@ -27,26 +26,10 @@ use crate::strings::{Arguments, Unreadable};
 /// assert_eq!(admitted.pipelined, b"LISTSCRIPTS\r\n");
 /// ```
 pub struct Server {
-    transport: Transport,
+    /// While the client talks, the SASL exchange of which a string is waited for.
+    talk: Conversation<Option<Exchange>, ()>,
     shown: Shown,
-    state: State,
-    input: Input,
     extent: Extent,
-    events: VecDeque<Event>,
-    refusals: u8,
-    bad_commands: u8,
-}
-
-enum State {
-    /// Waiting for a command.
-    Command,
-    /// Waiting for a string of a SASL exchange.
-    Sasl(Exchange),
-    /// Waiting for the caller's decision.
-    SignIn,
-    /// Waiting for TLS: not one more octet may come in the clear.
-    StartTls,
-    Closed,
 }
 
 impl Server {
@@ -54,20 +37,11 @@ impl Server {
     /// behind. Send the [`greeting`](Self::greeting) first.
     #[must_use]
     pub fn new(transport: Transport, shown: Shown) -> Self {
-        Self {
-            transport,
-            shown,
-            state: State::Command,
-            input: Input::default(),
-            extent: Extent::default(),
-            events: VecDeque::new(),
-            refusals: 0,
-            bad_commands: 0,
-        }
+        Self { talk: Conversation::new(transport), shown, extent: Extent::default() }
     }
 
     fn capabilities(&self, then: &str) -> Vec<u8> {
-        [self.shown.announced(self.transport).into_bytes(), encoder::ok(then)].concat()
+        [self.shown.announced(self.talk.transport).into_bytes(), encoder::ok(then)].concat()
     }
 }
 
@@ -77,48 +51,30 @@ impl ServerSide for Server {
     }
 
     fn feed(&mut self, octets: &[u8]) {
-        match self.state {
-            State::Closed => {}
-            State::StartTls if octets.is_empty() => {}
-            State::StartTls => {
-                // Sent before the handshake, to be obeyed after it: CVE-2011-0411.
-                self.events.retain(|event| !matches!(event, Event::StartTls));
-                self.close();
-            }
-            State::SignIn => {
-                // One more than the bound is enough to see it passed.
-                let room = (MAX_PIPELINED + 1).saturating_sub(self.input.unread().len());
-                self.input.push(&octets[..octets.len().min(room)]);
-            }
-            State::Command | State::Sasl(_) => self.input.push(octets),
-        }
+        self.talk.hear(octets);
     }
 
     fn next_event(&mut self) -> Option<Event> {
         loop {
-            if let Some(event) = self.events.pop_front() {
+            if let Some(event) = self.talk.next_event() {
                 return Some(event);
             }
-            match self.state {
-                State::Closed | State::StartTls => return None,
-                State::SignIn if self.input.unread().len() > MAX_PIPELINED => {
-                    self.end("Too much sent ahead of an answer.");
-                }
-                State::SignIn => return None,
-                State::Command | State::Sasl(_) => match scan(&mut self.extent, self.input.unread()) {
-                    Frame::Whole(length) => self.whole(length),
-                    Frame::TooLong => self.end("Line or literal too long."),
-                    Frame::Incomplete | Frame::Awaits(_) => return None,
-                },
+            if self.talk.is_flooded() {
+                self.end("Too much sent ahead of an answer.");
+                continue;
+            }
+            let Phase::Talking(_) = self.talk.phase else { return None };
+            match scan(&mut self.extent, self.talk.input.unread()) {
+                Frame::Whole(length) => self.whole(length),
+                Frame::TooLong => self.end("Line or literal too long."),
+                Frame::Incomplete | Frame::Awaits(_) => return None,
             }
         }
     }
 
     /// The list is sent anew, unasked (RFC 5804, 2.2).
     fn tls_started(&mut self) {
-        if matches!(self.state, State::StartTls) {
-            self.transport = Transport::Encrypted;
-            self.state = State::Command;
+        if self.talk.tls_started() {
             let capabilities = self.capabilities("TLS negotiation successful.");
             self.send(capabilities);
         }
@@ -126,19 +82,15 @@ impl ServerSide for Server {
 
     /// The list of the server behind is not told here: clients ask for it with CAPABILITY.
     fn admit(&mut self, _: &str) -> Option<Admitted> {
-        let pipelined = self.input.take(self.input.unread().len());
-        let State::SignIn = std::mem::replace(&mut self.state, State::Closed) else { return None };
-        (pipelined.len() <= MAX_PIPELINED)
-            .then(|| Admitted { answer: encoder::ok("Logged in."), pipelined: pipelined.to_vec() })
+        let ((), pipelined) = self.talk.admit()?;
+        Some(Admitted { answer: encoder::ok("Logged in."), pipelined })
     }
 
     fn refuse(&mut self, text: &str) -> Vec<u8> {
-        if !matches!(self.state, State::SignIn) {
-            return Vec::new();
+        match self.talk.refuse() {
+            Some(()) => encoder::no(text),
+            None => Vec::new(),
         }
-        self.state = State::Command;
-        self.refusals += 1;
-        encoder::no(text)
     }
 
     fn unavailable(&mut self, text: &str) -> Vec<u8> {
@@ -146,34 +98,24 @@ impl ServerSide for Server {
     }
 
     fn bye(&mut self, text: &str) -> Vec<u8> {
-        if matches!(self.state, State::Closed) {
+        if !self.talk.hang_up() {
             return Vec::new();
         }
-        self.events.clear();
-        self.close();
         encoder::bye(text)
     }
 }
 
 impl Server {
-    fn close(&mut self) {
-        self.state = State::Closed;
-        self.input.wipe();
-        self.events.push_back(Event::Close);
-    }
-
     fn end(&mut self, why: &str) {
-        self.send(encoder::bye(why));
-        self.close();
+        self.talk.end(encoder::bye(why));
     }
 
     fn send(&mut self, octets: Vec<u8>) {
-        self.events.push_back(Event::Send(octets));
+        self.talk.send(octets);
     }
 
     fn bad(&mut self, why: &str) {
-        self.bad_commands += 1;
-        if self.bad_commands >= MAX_BAD_COMMANDS {
+        if self.talk.is_last_bad_command() {
             return self.end("Too many bad commands.");
         }
         self.send(encoder::no(why));
@@ -181,10 +123,10 @@ impl Server {
 
     fn whole(&mut self, length: usize) {
         self.extent = Extent::default();
-        let octets = self.input.take(length);
-        let understood = match std::mem::replace(&mut self.state, State::Command) {
-            State::Sasl(exchange) => self.response(exchange, Arguments(without_end(&octets))),
-            _ => {
+        let octets = self.talk.input.take(length);
+        let understood = match self.talk.take().flatten() {
+            Some(exchange) => self.response(exchange, Arguments(without_end(&octets))),
+            None => {
                 let (verb, arguments) = head(&octets);
                 self.obey(verb, arguments)
             }
@@ -211,17 +153,17 @@ impl Server {
             Verb::Logout => {
                 arguments.end()?;
                 self.send(encoder::ok("Logout completed."));
-                self.close();
+                self.talk.close();
             }
             Verb::StartTls => {
                 arguments.end()?;
                 self.start_tls();
             }
             // The arguments are not even parsed.
-            Verb::Authenticate if self.transport != Transport::Encrypted => {
+            Verb::Authenticate if !self.talk.is_encrypted() => {
                 self.send(encoder::encrypt_needed("Signing in needs TLS."));
             }
-            Verb::Authenticate if self.refusals >= MAX_REFUSALS => self.end("Too many failed sign-ins."),
+            Verb::Authenticate if !self.talk.may_try() => self.end("Too many failed sign-ins."),
             Verb::Authenticate => self.authenticate(arguments)?,
             Verb::Other => self.bad("Unknown command, or one that needs signing in first."),
         }
@@ -229,17 +171,14 @@ impl Server {
     }
 
     fn start_tls(&mut self) {
-        match self.transport {
-            Transport::Plain { starttls: true } if self.input.unread().is_empty() => {
+        match self.talk.asked_tls() {
+            AskedTls::Begins => {
                 self.send(encoder::ok("Begin TLS negotiation now."));
-                self.events.push_back(Event::StartTls);
-                self.state = State::StartTls;
+                self.talk.begin_tls();
             }
-            // A client waits for the OK. What is here already was put behind
-            // STARTTLS by somebody else, to be obeyed inside TLS: CVE-2011-0411.
-            Transport::Plain { starttls: true } => self.end("Nothing may follow STARTTLS before TLS."),
-            Transport::Plain { starttls: false } => self.bad("TLS is not offered here."),
-            Transport::Encrypted => self.bad("TLS is active already."),
+            AskedTls::Injected => self.end("Nothing may follow STARTTLS before TLS."),
+            AskedTls::NotOffered => self.bad("TLS is not offered here."),
+            AskedTls::Active => self.bad("TLS is active already."),
         }
     }
 
@@ -277,21 +216,16 @@ impl Server {
         match step {
             Ok(Step::Ask(exchange)) => {
                 self.send(encoder::challenge(exchange.prompt()));
-                self.state = State::Sasl(exchange);
+                self.talk.await_next(Some(exchange));
             }
-            Ok(Step::Done(credentials)) => self.sign_in(credentials),
+            Ok(Step::Done(credentials)) => self.talk.sign_in(credentials, ()),
             Err(SaslError::Cancelled) => self.bad("Authentication cancelled."),
             Err(error @ (SaslError::Base64 | SaslError::Syntax)) => self.bad(&format!("Sorry, {error}.")),
             // The person can mend these, so the client should ask again.
             Err(error) => {
-                self.refusals += 1;
+                self.talk.refused();
                 self.send(encoder::no(&format!("Sorry, {error}.")));
             }
         }
-    }
-
-    fn sign_in(&mut self, credentials: Credentials) {
-        self.events.push_back(Event::SignIn(credentials));
-        self.state = State::SignIn;
     }
 }

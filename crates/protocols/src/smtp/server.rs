@@ -1,14 +1,10 @@
 //! The server's side, until a client has signed in.
 
-use std::collections::VecDeque;
-
 use super::command::{Command, Verb, hello};
 use super::extensions::Extensions;
 use super::reply::{bye, list, reply};
-use crate::dialogue::{
-    Admitted, Event, MAX_BAD_COMMANDS, MAX_PIPELINED, MAX_REFUSALS, MAX_SASL_LINE, ServerSide, Transport,
-};
-use crate::input::Input;
+use crate::conversation::{AskedTls, Conversation, Phase};
+use crate::dialogue::{Admitted, Event, MAX_SASL_LINE, ServerSide, Transport};
 use crate::sasl::{Exchange, Mechanism, SaslError, Step};
 
 /// The server's side of one connection.
@@ -26,16 +22,12 @@ use crate::sasl::{Exchange, Mechanism, SaslError, Step};
 /// assert_eq!(server.refuse("Use an app password."), b"535 5.7.8 Use an app password.\r\n");
 /// ```
 pub struct Server {
-    transport: Transport,
+    /// While the client talks, the SASL exchange of which a line is waited for.
+    talk: Conversation<Option<Exchange>, ()>,
     name: Box<str>,
     extensions: Extensions,
-    state: State,
-    input: Input,
-    events: VecDeque<Event>,
     /// What the client called itself; it is in the dialogue once it has.
     hello: Option<Hello>,
-    refusals: u8,
-    bad_commands: u8,
 }
 
 struct Hello {
@@ -44,33 +36,12 @@ struct Hello {
     extended: bool,
 }
 
-enum State {
-    Command,
-    /// Waiting for a line of a SASL exchange.
-    Sasl(Exchange),
-    /// Waiting for the caller's decision.
-    SignIn,
-    /// Waiting for TLS: not one more octet may come in the clear.
-    StartTls,
-    Closed,
-}
-
 impl Server {
     /// A connection that was just accepted, at a door of this name; `extensions`
     /// are those of the server behind.
     #[must_use]
     pub fn new(transport: Transport, name: &str, extensions: Extensions) -> Self {
-        Self {
-            transport,
-            name: name.into(),
-            extensions,
-            state: State::Command,
-            input: Input::default(),
-            events: VecDeque::new(),
-            hello: None,
-            refusals: 0,
-            bad_commands: 0,
-        }
+        Self { talk: Conversation::new(transport), name: name.into(), extensions, hello: None }
     }
 
     /// What the client called itself in EHLO, since TLS began, if that can be said
@@ -80,26 +51,14 @@ impl Server {
         self.hello.as_ref().and_then(|hello| hello.name.as_deref())
     }
 
-    fn close(&mut self) {
-        self.state = State::Closed;
-        self.input.wipe();
-        self.events.push_back(Event::Close);
-    }
-
-    fn end(&mut self, octets: Vec<u8>) {
-        self.events.push_back(Event::Send(octets));
-        self.close();
-    }
-
     fn say(&mut self, code: u16, text: &str) {
-        self.events.push_back(Event::Send(reply(code, text)));
+        self.talk.send(reply(code, text));
     }
 
     fn bad(&mut self, code: u16, text: &str) {
         self.say(code, text);
-        self.bad_commands += 1;
-        if self.bad_commands >= MAX_BAD_COMMANDS {
-            self.end(reply(421, "4.7.0 Too many bad commands."));
+        if self.talk.is_last_bad_command() {
+            self.talk.end(reply(421, "4.7.0 Too many bad commands."));
         }
     }
 
@@ -113,12 +72,12 @@ impl Server {
             Verb::StartTls => self.bad(501, "5.5.4 STARTTLS stands alone."),
             Verb::Auth => self.auth(rest),
             Verb::Noop | Verb::Rset => self.say(250, "2.0.0 OK"),
-            Verb::Quit => self.end(reply(221, "2.0.0 Bye")),
+            Verb::Quit => self.talk.end(reply(221, "2.0.0 Bye")),
             Verb::Help => self.say(214, "2.0.0 See RFC 5321 and RFC 4954."),
             // The chunk follows at once, and would be read as commands.
-            Verb::Bdat => self.end(reply(530, "5.7.0 Sign in first.")),
+            Verb::Bdat => self.talk.end(reply(530, "5.7.0 Sign in first.")),
             Verb::Mail | Verb::Rcpt | Verb::Data | Verb::Vrfy | Verb::Expn => {
-                let first = match self.transport {
+                let first = match self.talk.transport {
                     Transport::Plain { starttls: true } => "5.7.0 Issue STARTTLS and sign in first.",
                     Transport::Plain { starttls: false } | Transport::Encrypted => "5.7.0 Sign in first.",
                 };
@@ -135,37 +94,33 @@ impl Server {
         self.hello = Some(Hello { name: hello(rest), extended });
         let mut lines = vec![self.name.to_string()];
         if extended {
-            lines.extend(self.extensions.before_sign_in(self.transport));
+            lines.extend(self.extensions.before_sign_in(self.talk.transport));
         }
-        self.events.push_back(Event::Send(list(250, &lines)));
+        self.talk.send(list(250, &lines));
     }
 
     fn start_tls(&mut self) {
-        match self.transport {
-            Transport::Plain { starttls: true } if self.input.unread().is_empty() => {
+        match self.talk.asked_tls() {
+            AskedTls::Begins => {
                 self.say(220, "2.0.0 Begin TLS negotiation now.");
-                self.events.push_back(Event::StartTls);
-                self.state = State::StartTls;
+                self.talk.begin_tls();
             }
-            // Put behind STARTTLS by somebody else, to be obeyed inside TLS: CVE-2011-0411.
-            Transport::Plain { starttls: true } => {
-                self.end(reply(421, "4.7.0 Nothing may follow STARTTLS before TLS."))
-            }
-            Transport::Plain { starttls: false } => self.bad(502, "5.5.1 TLS is not offered here."),
-            Transport::Encrypted => self.bad(503, "5.5.1 TLS is active already."),
+            AskedTls::Injected => self.talk.end(reply(421, "4.7.0 Nothing may follow STARTTLS before TLS.")),
+            AskedTls::NotOffered => self.bad(502, "5.5.1 TLS is not offered here."),
+            AskedTls::Active => self.bad(503, "5.5.1 TLS is active already."),
         }
     }
 
     fn auth(&mut self, rest: &[u8]) {
-        if self.transport != Transport::Encrypted {
+        if !self.talk.is_encrypted() {
             // What follows is not even looked at.
             return self.bad(538, "5.7.11 Signing in needs TLS.");
         }
         if !self.hello.as_ref().is_some_and(|hello| hello.extended) {
             return self.bad(503, "5.5.1 Send EHLO first.");
         }
-        if self.refusals >= MAX_REFUSALS {
-            return self.end(reply(421, "4.7.0 Too many failed sign-ins."));
+        if !self.talk.may_try() {
+            return self.talk.end(reply(421, "4.7.0 Too many failed sign-ins."));
         }
         let mut words = rest.splitn(2, |octet| *octet == b' ');
         let mechanism = words.next().unwrap_or_default();
@@ -184,17 +139,14 @@ impl Server {
         match step {
             Ok(Step::Ask(exchange)) => {
                 self.say(334, exchange.prompt());
-                self.state = State::Sasl(exchange);
+                self.talk.await_next(Some(exchange));
             }
-            Ok(Step::Done(credentials)) => {
-                self.events.push_back(Event::SignIn(credentials));
-                self.state = State::SignIn;
-            }
+            Ok(Step::Done(credentials)) => self.talk.sign_in(credentials, ()),
             Err(SaslError::Cancelled) => self.bad(501, "5.7.0 Authentication cancelled."),
             Err(error @ (SaslError::Base64 | SaslError::Syntax)) => self.bad(501, &format!("5.5.2 Sorry, {error}.")),
             // The person can mend these, so the client should ask again.
             Err(error) => {
-                self.refusals += 1;
+                self.talk.refused();
                 self.say(535, &format!("5.7.8 Sorry, {error}."));
             }
         }
@@ -207,73 +159,49 @@ impl ServerSide for Server {
     }
 
     fn feed(&mut self, octets: &[u8]) {
-        match self.state {
-            State::Closed => {}
-            State::StartTls if octets.is_empty() => {}
-            State::StartTls => {
-                // Sent before the handshake, to be obeyed after it: CVE-2011-0411.
-                self.events.retain(|event| !matches!(event, Event::StartTls));
-                self.close();
-            }
-            State::SignIn => {
-                // One more than the bound is enough to see it passed.
-                let room = (MAX_PIPELINED + 1).saturating_sub(self.input.unread().len());
-                self.input.push(&octets[..octets.len().min(room)]);
-            }
-            State::Command | State::Sasl(_) => self.input.push(octets),
-        }
+        self.talk.hear(octets);
     }
 
     fn next_event(&mut self) -> Option<Event> {
         loop {
-            if let Some(event) = self.events.pop_front() {
+            if let Some(event) = self.talk.next_event() {
                 return Some(event);
             }
-            match self.state {
-                State::Closed | State::StartTls => return None,
-                State::SignIn if self.input.unread().len() > MAX_PIPELINED => {
-                    self.end(reply(421, "4.7.0 Too much sent ahead of an answer."));
-                }
-                State::SignIn => return None,
-                // An initial response comes in the line of the command.
-                State::Command | State::Sasl(_) => match self.input.line(MAX_SASL_LINE) {
-                    Ok(Some(line)) => match std::mem::replace(&mut self.state, State::Command) {
-                        State::Sasl(exchange) => self.exchanged(exchange.respond(&line)),
-                        _ => self.command(&line),
-                    },
-                    Ok(None) => return None,
-                    Err(_) => self.end(reply(421, "4.7.0 Line too long.")),
+            if self.talk.is_flooded() {
+                self.talk.end(reply(421, "4.7.0 Too much sent ahead of an answer."));
+                continue;
+            }
+            let Phase::Talking(_) = self.talk.phase else { return None };
+            // An initial response comes in the line of the command.
+            match self.talk.input.line(MAX_SASL_LINE) {
+                Ok(Some(line)) => match self.talk.take().flatten() {
+                    Some(exchange) => self.exchanged(exchange.respond(&line)),
+                    None => self.command(&line),
                 },
+                Ok(None) => return None,
+                Err(_) => self.talk.end(reply(421, "4.7.0 Line too long.")),
             }
         }
     }
 
     fn tls_started(&mut self) {
-        if matches!(self.state, State::StartTls) {
-            self.transport = Transport::Encrypted;
-            self.state = State::Command;
+        if self.talk.tls_started() {
             self.hello = None;
         }
     }
 
     fn admit(&mut self, _: &str) -> Option<Admitted> {
-        let pipelined = self.input.take(self.input.unread().len());
-        let State::SignIn = std::mem::replace(&mut self.state, State::Closed) else { return None };
-        if pipelined.len() > MAX_PIPELINED {
-            return None;
-        }
-        Some(Admitted { answer: reply(235, "2.7.0 Signed in."), pipelined: pipelined.to_vec() })
+        let ((), pipelined) = self.talk.admit()?;
+        Some(Admitted { answer: reply(235, "2.7.0 Signed in."), pipelined })
     }
 
     /// 535, and no other code: Thunderbird takes 454 for a wrong password too,
     /// and 534 would say that the secret was right.
     fn refuse(&mut self, text: &str) -> Vec<u8> {
-        if !matches!(self.state, State::SignIn) {
-            return Vec::new();
+        match self.talk.refuse() {
+            Some(()) => reply(535, &format!("5.7.8 {text}")),
+            None => Vec::new(),
         }
-        self.state = State::Command;
-        self.refusals += 1;
-        reply(535, &format!("5.7.8 {text}"))
     }
 
     fn unavailable(&mut self, text: &str) -> Vec<u8> {
@@ -281,11 +209,9 @@ impl ServerSide for Server {
     }
 
     fn bye(&mut self, text: &str) -> Vec<u8> {
-        if matches!(self.state, State::Closed) {
+        if !self.talk.hang_up() {
             return Vec::new();
         }
-        self.events.clear();
-        self.close();
         bye(text)
     }
 }
