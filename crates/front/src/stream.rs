@@ -50,6 +50,16 @@ impl Stream {
         }
     }
 
+    /// The client's hello as it came, in its TLS records (RFC 8446 section 5.1), for
+    /// whoever wants to know what program is calling. Once: it goes with the taking.
+    /// `None` without TLS.
+    pub fn take_client_hello(&mut self) -> Option<Vec<u8>> {
+        match &mut self.0 {
+            Kind::Tls(stream) => stream.take_hello(),
+            Kind::Plain(_) => None,
+        }
+    }
+
     /// Answers the client's TLS handshake, within [`Limits::handshake`].
     ///
     /// The caller must have read up to the end of the STARTTLS command and have

@@ -52,6 +52,9 @@ pub(crate) struct TlsStream<T> {
     readable: Kept,
     /// Encrypted, and not yet taken by the socket.
     sendable: Kept,
+    /// All that came until the server had an answer: the client's hello, for whoever
+    /// wants to know who is calling. rustls shows a part of it only.
+    hello: Hello,
     /// The client's last word has come: `close_notify`.
     has_heard_all: bool,
     /// Ours is said.
@@ -69,6 +72,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> TlsStream<T> {
             incomplete: Vec::new(),
             readable: Kept::default(),
             sendable: Kept::default(),
+            hello: Hello::Coming(Vec::new()),
             has_heard_all: false,
             has_said_all: false,
             is_broken: false,
@@ -88,6 +92,15 @@ impl<T: AsyncRead + AsyncWrite + Unpin> TlsStream<T> {
     /// What was agreed on in the handshake, if anything was.
     pub(crate) fn alpn(&self) -> Option<&[u8]> {
         self.tls.alpn_protocol()
+    }
+
+    /// The records of the client's hello as they came, once: it is not kept for the
+    /// life of the connection.
+    pub(crate) fn take_hello(&mut self) -> Option<Vec<u8>> {
+        match std::mem::replace(&mut self.hello, Hello::Taken) {
+            Hello::Whole(records) => Some(records),
+            Hello::Coming(_) | Hello::Taken => None,
+        }
     }
 
     /// Reads once from the socket, and decrypts all that is complete then.
@@ -111,6 +124,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> TlsStream<T> {
                     "the client closed the connection without saying so in TLS",
                 )));
             }
+            self.hello.hear(&scratch[known..known + heard]);
             let understood = self.understand(&mut scratch[..known + heard], into);
             Poll::Ready(understood.map_err(|error| {
                 self.break_off(cx);
@@ -137,6 +151,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> TlsStream<T> {
                     false
                 }
                 ConnectionState::EncodeTlsData(data) => {
+                    self.hello.is_answered();
                     encode(data, &mut self.sendable);
                     false
                 }
@@ -202,6 +217,29 @@ impl<T: AsyncRead + AsyncWrite + Unpin> TlsStream<T> {
             }
             Ok(())
         })
+    }
+}
+
+/// The client's hello, as it came. After a HelloRetryRequest the first one counts
+/// (RFC 8446 section 4.1.2: the second differs by what was asked for). Bounded by
+/// what may be incomplete: see [`SCRATCH`].
+enum Hello {
+    Coming(Vec<u8>),
+    Whole(Vec<u8>),
+    Taken,
+}
+
+impl Hello {
+    fn hear(&mut self, octets: &[u8]) {
+        if let Self::Coming(records) = self {
+            records.extend_from_slice(octets);
+        }
+    }
+
+    fn is_answered(&mut self) {
+        if let Self::Coming(records) = self {
+            *self = Self::Whole(std::mem::take(records));
+        }
     }
 }
 

@@ -87,6 +87,32 @@ async fn nothing_is_held_when_all_has_been_said_and_heard() {
 }
 
 #[tokio::test]
+async fn the_hello_is_told_once_and_whole_however_it_came() {
+    for versions in EACH {
+        let (server, mut client) = configs(versions);
+        // In several records, octet by octet.
+        client.max_fragment_size = Some(32 + 5);
+        let (near, far) = duplex(1 << 16);
+        let connector = TlsConnector::from(Arc::new(client));
+        let accepting = TlsStream::accept(ByOctet(near), server);
+        let (server, client) = tokio::join!(accepting, connector.connect(localhost(), far));
+        let (mut server, _client) = (server.unwrap(), client.unwrap());
+        let records = server.take_hello().unwrap();
+        let (mut rest, mut message) = (&records[..], vec![]);
+        while let [22, 3, _, high, low, fragment @ ..] = rest {
+            let length = usize::from(u16::from_be_bytes([*high, *low]));
+            message.extend_from_slice(&fragment[..length]);
+            rest = &fragment[length..];
+        }
+        assert!(rest.is_empty(), "only handshake records");
+        let [1, a, b, c, hello @ ..] = &message[..] else { panic!("no hello: {message:?}") };
+        assert_eq!(hello.len(), usize::try_from(u32::from_be_bytes([0, *a, *b, *c])).unwrap());
+        assert!(hello.windows(9).any(|name| name == b"localhost"));
+        assert_eq!(server.take_hello(), None);
+    }
+}
+
+#[tokio::test]
 async fn a_conversation_in_single_octets_is_understood() {
     for versions in EACH {
         // Messages of the handshake that come in several records, too.
