@@ -2,37 +2,10 @@
 
 use std::{fmt, net::IpAddr, str::FromStr, sync::Arc};
 
+use fingerprint::Protocol;
 use ipnet::IpNet;
 
 use crate::Needs;
-
-/// What is spoken at a door.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Protocol {
-    /// IMAP4rev1, RFC 3501.
-    Imap,
-    /// Mail submission, RFC 6409.
-    Submission,
-    /// POP3, RFC 1939.
-    Pop3,
-    /// ManageSieve, RFC 5804.
-    Sieve,
-    /// CalDAV, CardDAV, WebDAV: HTTP with Basic.
-    Http,
-}
-
-impl Protocol {
-    /// The word used in configuration and on pages.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Imap => "imap",
-            Self::Submission => "submission",
-            Self::Pop3 => "pop3",
-            Self::Sieve => "sieve",
-            Self::Http => "http",
-        }
-    }
-}
 
 /// A door: its name in the configuration, its protocol, what it takes to pass.
 #[derive(Clone, Debug)]

@@ -39,7 +39,8 @@ pub use app_password::{
 };
 pub use audit::{Actor, AuditKey, Entry, Event, SealedEntry};
 pub use cutoff::Cutoff;
-pub use door::{Door, Networks, NotANetwork, Protocol};
+pub use door::{Door, Networks, NotANetwork};
+pub use fingerprint::Protocol;
 pub use id::{AccountId, AppPasswordId, NotAnId};
 pub use login::{Domain, Login, NotALogin};
 pub use needs::Needs;

@@ -1,0 +1,154 @@
+//! Whether two signatures can come from one app.
+
+use crate::{Protocol, Signature, product::is_shared};
+
+/// What comparing a stored signature with a new one says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Compared {
+    /// The same app.
+    Same,
+    /// The same app, which has changed in one thing since.
+    Drifted(What),
+    /// Another app.
+    Other(Why),
+}
+
+/// In what an app differs from how it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum What {
+    /// Its TLS library or its settings: most often an update.
+    Tls,
+    /// How it speaks.
+    Form,
+    /// What it does first.
+    Opening,
+    /// It names itself now.
+    Name,
+}
+
+/// Why it is another app.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Why {
+    /// Another protocol: there is nothing to compare.
+    Protocol,
+    /// It gives another name.
+    Name,
+    /// It gives no name, and the app does.
+    Nameless,
+    /// It is called the same, or neither has a name, and too much else differs.
+    Looks,
+}
+
+/// How two parts of signatures are to each other.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Alike {
+    Equal,
+    /// Not the same, but as the same program can be on two occasions.
+    Near,
+    Far,
+}
+
+/// Compares what a password is held to with what was seen now.
+///
+/// 1. Another name, or none where there was one, is another app.
+/// 2. A name of its own that is the same is the same app, even if its TLS or its
+///    way of speaking has changed; not if both have: someone borrows the name then.
+/// 3. Without a name, or with one that many programs give, it is the same app only
+///    if all is as it was, or all but one: its TLS, or what it does first.
+pub fn compare(pinned: &Signature, seen: &Signature) -> Compared {
+    if pinned.protocol() != seen.protocol() {
+        return Compared::Other(Why::Protocol);
+    }
+    let tls = if pinned.family() == seen.family() { Alike::Equal } else { Alike::Far };
+    let form = form(pinned.protocol(), pinned.form(), seen.form());
+    let opening = opening(pinned.protocol(), pinned.opening(), seen.opening());
+    match (pinned.declared(), seen.declared()) {
+        (Some(pinned), Some(seen)) if pinned != seen => Compared::Other(Why::Name),
+        (Some(_), None) => Compared::Other(Why::Nameless),
+        (Some(name), Some(_)) if !is_shared(name) => match (tls, form) {
+            (Alike::Far, Alike::Far) => Compared::Other(Why::Looks),
+            (Alike::Far, _) => Compared::Drifted(What::Tls),
+            (_, Alike::Far | Alike::Near) => Compared::Drifted(What::Form),
+            _ if opening != Alike::Equal => Compared::Drifted(What::Opening),
+            _ => Compared::Same,
+        },
+        (None, Some(_)) => match (tls, form, opening) {
+            (Alike::Equal, Alike::Equal, Alike::Equal) => Compared::Drifted(What::Name),
+            _ => Compared::Other(Why::Name),
+        },
+        _ => match (tls, form, opening) {
+            (Alike::Equal, Alike::Equal, Alike::Equal) => Compared::Same,
+            (Alike::Far, Alike::Equal, Alike::Equal) => Compared::Drifted(What::Tls),
+            (Alike::Equal, Alike::Equal, Alike::Near) => Compared::Drifted(What::Opening),
+            _ => Compared::Other(Why::Looks),
+        },
+    }
+}
+
+/// What ties an app to one that was seen under another protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Tie {
+    /// They give the same name, and it is a program's own.
+    Product,
+    /// They have the same TLS family, and do not give different names.
+    Family,
+}
+
+/// Whether what was seen can be the app that is known from another protocol.
+#[must_use]
+pub fn tie(known: &Signature, seen: &Signature) -> Option<Tie> {
+    match (known.declared(), seen.declared()) {
+        (Some(known), Some(seen)) if known == seen && !is_shared(known) => return Some(Tie::Product),
+        (Some(known), Some(seen)) if known != seen && !is_shared(known) && !is_shared(seen) => return None,
+        _ => {}
+    }
+    (known.family().is_some() && known.family() == seen.family()).then_some(Tie::Family)
+}
+
+fn form(protocol: Protocol, pinned: &str, seen: &str) -> Alike {
+    if matches(pinned, seen) {
+        return Alike::Equal;
+    }
+    match protocol {
+        Protocol::Http => {
+            let ((pinned, _), (seen, _)) = (split(pinned, '/'), split(seen, '/'));
+            if in_the_same_order(pinned.split(','), seen.split(',')) { Alike::Near } else { Alike::Far }
+        }
+        _ => Alike::Far,
+    }
+}
+
+fn opening(protocol: Protocol, pinned: &str, seen: &str) -> Alike {
+    if matches(pinned, seen) {
+        return Alike::Equal;
+    }
+    let near = match protocol {
+        // What it does to set the session up, and another first command.
+        Protocol::Imap => match (pinned.rsplit_once(','), seen.rsplit_once(',')) {
+            (Some((pinned, _)), Some((seen, _))) => pinned == seen,
+            _ => false,
+        },
+        // A message with other fields, in the same order.
+        Protocol::Submission => in_the_same_order(pinned.chars(), seen.chars()),
+        _ => false,
+    };
+    if near { Alike::Near } else { Alike::Far }
+}
+
+fn split(text: &str, at: char) -> (&str, &str) {
+    text.split_once(at).unwrap_or((text, ""))
+}
+
+/// Equal, where `~` is like any one character.
+fn matches(a: &str, b: &str) -> bool {
+    a.len() == b.len() && a.bytes().zip(b.bytes()).all(|(a, b)| a == b || a == b'~' || b == b'~')
+}
+
+/// What both have stands in the same order in both, and it is three at least.
+fn in_the_same_order<T: PartialEq>(a: impl Iterator<Item = T> + Clone, b: impl Iterator<Item = T> + Clone) -> bool {
+    let of_a = a.clone().filter(|item| b.clone().any(|other| other == *item));
+    let of_b = b.clone().filter(|item| a.clone().any(|other| other == *item));
+    let common = of_a.clone().count();
+    common >= 3 && of_a.eq(of_b)
+}
