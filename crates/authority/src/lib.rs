@@ -4,8 +4,8 @@
 //! door is [`plan`]ned (what must be known), [`decide`]d (facts in, [`Verdict`]
 //! out) and [`judge`]d once more when its session stands. Beside that: the
 //! rules for app passwords ([`app_password`]), primary passwords ([`primary`]),
-//! second factors ([`second_factor`]), the [`throttle`], the [`cutoff`] and the
-//! sealed [`audit`] chain.
+//! second factors ([`second_factor`]), the [`throttle`], the [`cutoff`], the
+//! [`catalogue`] of apps and the sealed [`audit`] chain.
 //!
 //! **What it is not.** It does no IO, asks no clock, draws no randomness of its
 //! own, knows no database and no protocol. It hashes no primary password: that
@@ -20,6 +20,7 @@ mod account;
 mod app_lock;
 pub mod app_password;
 pub mod audit;
+pub mod catalogue;
 pub mod cutoff;
 mod door;
 mod id;
@@ -38,6 +39,7 @@ pub use app_password::{
     AppName, AppPassword, AppPasswordRequest, AppPasswordRules, CannotIssue, Label, LockMode, NotAName, State, Use,
 };
 pub use audit::{Actor, AuditKey, Entry, Event, SealedEntry};
+pub use catalogue::Catalogue;
 pub use cutoff::Cutoff;
 pub use door::{Door, Networks, NotANetwork};
 pub use fingerprint::Protocol;

@@ -1,0 +1,225 @@
+//! The catalogue: apps that are known, and how each says who it is.
+//!
+//! A client's name for itself is its own claim and easily copied. What follows from
+//! it is little and certain: an app that says that it is another one than the
+//! password was made for, is. So a password made for Thunderbird refuses from its
+//! first use what calls itself DAVx5, before any pin exists. Everything else is the
+//! app lock's to judge.
+//!
+//! Two rules keep honest apps from being refused. What is not known objects to
+//! nothing: an app of the owner's own naming, and one of the catalogue at a protocol
+//! where nobody has found out what it says, pin on first use. And a name that belongs
+//! to a library (`okhttp`, `curl`) does not make a client another app, except where
+//! all names of the password's own app are known.
+//!
+//! Strings that a client chose go in here and come out as names of the catalogue:
+//! that is the only way from a client to a page or a mail.
+
+mod app;
+mod product;
+
+use std::{collections::HashMap, sync::Arc};
+
+pub use app::{App, AppId, Name, NotAnAppId, Platform, Says, Source, When};
+pub use product::Product;
+
+use crate::{AppName, Protocol};
+
+/// All apps that a site knows. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Catalogue(Arc<Known>);
+
+#[derive(Debug, Default)]
+struct Known {
+    /// By display name.
+    apps: Vec<App>,
+    /// Short names, display names and other names, in lower case.
+    called: HashMap<String, usize>,
+    says: HashMap<(Protocol, Product), Vec<usize>>,
+}
+
+/// Why a client cannot be the app that a password was made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Objection<'a> {
+    /// It says that it is this one.
+    Another(&'a App),
+    /// It gives a name that the app never does, and that nobody known does.
+    Stranger,
+    /// It does not say who it is, and the app always does.
+    Silent,
+}
+
+/// Apps that contradict each other.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotACatalogue {
+    /// Two entries answer to one name.
+    #[error("{0} and {1} are both called {2:?}: give one of them another name")]
+    SameName(AppId, AppId, String),
+    /// A client with this name could be either.
+    #[error(
+        "{0} and {1} both say {2:?} at {proto}: name one as the other's kin if nothing tells them apart, or mark the name as shared if it is a library's",
+        proto = .3.name()
+    )]
+    SameWords(AppId, AppId, String, Protocol),
+    /// There is no such app.
+    #[error("{0} has {1} for kin, and there is no such app: correct its short name")]
+    NoKin(AppId, AppId),
+}
+
+impl NotACatalogue {
+    /// The entry that a site would correct: the last one that was read.
+    pub fn about(&self) -> &AppId {
+        match self {
+            Self::SameName(_, app, _) | Self::SameWords(_, app, ..) | Self::NoKin(app, _) => app,
+        }
+    }
+}
+
+impl Known {
+    fn no_two_say_the_same(&self) -> Result<(), NotACatalogue> {
+        for ((protocol, product), who) in &self.says {
+            let pairs =
+                who.iter().enumerate().flat_map(|(at, one)| who[at + 1..].iter().map(move |other| (one, other)));
+            for (one, other) in pairs.map(|(one, other)| (&self.apps[*one], &self.apps[*other])) {
+                let both_share = [one, other].iter().all(|app| shares(app, *protocol, product));
+                if !kin(one, other) && !both_share {
+                    let (one, other) = (one.id.clone(), other.id.clone());
+                    return Err(NotACatalogue::SameWords(one, other, product.to_string(), *protocol));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Catalogue {
+    /// Of these apps.
+    ///
+    /// # Errors
+    /// Two of them answer to the same name, or say the same without being kin.
+    pub fn new(mut apps: Vec<App>) -> Result<Self, NotACatalogue> {
+        apps.sort_by_cached_key(|app| app.name.as_str().to_lowercase());
+        let mut known = Known { apps, ..Known::default() };
+        for (at, app) in known.apps.iter().enumerate() {
+            let names = [&app.name].into_iter().chain(&app.also).map(|name| fold(name.as_str()));
+            for name in names.chain([app.id.to_string()]) {
+                match known.called.insert(name.clone(), at) {
+                    Some(other) if other != at => {
+                        let other = known.apps[other].id.clone();
+                        return Err(NotACatalogue::SameName(other, app.id.clone(), name));
+                    }
+                    _ => {}
+                }
+            }
+            for (protocol, name) in names_of(app) {
+                let who = known.says.entry((protocol, name.product.clone())).or_default();
+                if !who.contains(&at) {
+                    who.push(at);
+                }
+            }
+        }
+        for app in &known.apps {
+            if let Some(missing) = app.kin.iter().find(|kin| !known.called.contains_key(kin.as_str())) {
+                return Err(NotACatalogue::NoKin(app.id.clone(), missing.clone()));
+            }
+        }
+        known.no_two_say_the_same()?;
+        Ok(Self(Arc::new(known)))
+    }
+
+    /// All apps, by display name.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &App> {
+        self.0.apps.iter()
+    }
+
+    /// The app of this name: short, shown, or another that people use; in any case.
+    pub fn find(&self, name: &AppName) -> Option<&App> {
+        self.called(name.as_str())
+    }
+
+    /// The app with this short name.
+    pub fn get(&self, id: &AppId) -> Option<&App> {
+        self.called(id.as_str()).filter(|app| app.id == *id)
+    }
+
+    fn called(&self, name: &str) -> Option<&App> {
+        self.0.called.get(&fold(name)).map(|at| &self.0.apps[*at])
+    }
+
+    /// As people call it: a password's app may be kept as the short name.
+    pub fn shown<'a>(&'a self, name: &'a AppName) -> &'a str {
+        self.find(name).map_or(name.as_str(), |app| app.name.as_str())
+    }
+
+    /// Every name that an app answers to, for who has mistyped one.
+    pub fn names(&self) -> impl Iterator<Item = (&str, &App)> {
+        self.0.called.iter().map(|(name, at)| (name.as_str(), &self.0.apps[*at]))
+    }
+
+    /// The apps that call themselves so there; what was declared may have versions.
+    pub fn who(&self, protocol: Protocol, declared: &str) -> impl Iterator<Item = &App> {
+        let product = Product::of(declared);
+        let who = product.and_then(|product| self.0.says.get(&(protocol, product)));
+        who.into_iter().flatten().map(|at| &self.0.apps[*at])
+    }
+
+    /// What to call a client that said this, on pages and in mails: "mutt",
+    /// "K-9 Mail or Thunderbird for Android". `None` if nobody is known to say it.
+    pub fn name_of(&self, protocol: Protocol, declared: &str) -> Option<String> {
+        let names: Vec<&str> = self.who(protocol, declared).map(|app| app.name.as_str()).collect();
+        (!names.is_empty()).then(|| names.join(" or "))
+    }
+
+    /// True if what the one says of itself is as good as the other's: the same app,
+    /// or kin by the entry of either.
+    pub fn are_kin(&self, one: &AppName, other: &AppName) -> bool {
+        match (self.find(one), self.find(other)) {
+            (Some(one), Some(other)) => kin(one, other),
+            (None, None) => fold(one.as_str()) == fold(other.as_str()),
+            _ => false,
+        }
+    }
+
+    /// Why a client that declares this, or nothing, cannot be the app that a password
+    /// was made for. `None`: nothing is known against it.
+    pub fn objects(&self, made_for: &AppName, protocol: Protocol, declared: Option<&str>) -> Option<Objection<'_>> {
+        let app = self.find(made_for)?;
+        let Some(product) = declared.and_then(|declared| Product::of(declared)) else {
+            let kin = self.0.apps.iter().filter(|other| kin(app, other) && other.speaks(protocol));
+            let never_silent = app.speaks(protocol) && kin.map(|app| app.says(protocol)).all(Says::is_always_said);
+            return never_silent.then_some(Objection::Silent);
+        };
+        let who = self.0.says.get(&(protocol, product.clone())).map_or(&[][..], Vec::as_slice);
+        let who = || who.iter().map(|at| &self.0.apps[*at]);
+        if who().any(|other| kin(app, other)) {
+            return None;
+        }
+        let knows_all = matches!(app.says(protocol), Says::Names { all: true, .. });
+        match who().next() {
+            Some(other) if knows_all || !shares(other, protocol, &product) => Some(Objection::Another(other)),
+            None if knows_all => Some(Objection::Stranger),
+            _ => None,
+        }
+    }
+}
+
+fn names_of(app: &App) -> impl Iterator<Item = (Protocol, &Name)> {
+    app.doors.iter().flat_map(|(protocol, says)| says.names().iter().map(|name| (*protocol, name)))
+}
+
+/// True if the app says this there, and it is a library's name.
+fn shares(app: &App, protocol: Protocol, product: &Product) -> bool {
+    names_of(app).any(|(at, name)| at == protocol && name.product == *product && name.shared)
+}
+
+fn kin(one: &App, other: &App) -> bool {
+    one.id == other.id || one.kin.contains(&other.id) || other.kin.contains(&one.id)
+}
+
+/// Names of apps are compared in any case.
+fn fold(name: &str) -> String {
+    name.to_lowercase()
+}
+
+#[cfg(test)]
+mod tests;
