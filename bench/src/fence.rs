@@ -32,7 +32,17 @@ async fn in_rounds(extent: &Extent) -> Outcome<Vec<Line>> {
         let (login, secret) = (site::login(0), &issued.secret);
         let mut sessions = vec![];
         for _ in 0..SESSIONS {
-            match keeper.sign_in(SignInAttempt { login: &login, acting_as: None, secret, door: &door, from }).await {
+            match keeper
+                .sign_in(SignInAttempt {
+                    login: &login,
+                    acting_as: None,
+                    secret,
+                    door: &door,
+                    from,
+                    client: Client::Unseen,
+                })
+                .await
+            {
                 SignIn::Admitted(_, session) => sessions.push(Arc::new(session)),
                 other => return Err(format!("{login} was to be let in: {other:?}").into()),
             }

@@ -9,8 +9,8 @@ use std::{
 };
 
 use authority::{
-    AppName, AppPasswordRequest, AppPasswordRules, AuditKey, Cutoff, Domain, Door, Label, LockMode, Login, Networks,
-    Protocol, Secret,
+    AppName, AppPasswordRequest, AppPasswordRules, AuditKey, Catalogue, Client, Cutoff, Domain, Door, Label, LockMode,
+    Login, Networks, Protocol, Secret,
 };
 use keeper::{
     AddAccount, FreshMandate, HashCost, Keeper, Keys, ServerKey, SignIn, SignInAttempt, Site, Store, SystemClock,
@@ -54,6 +54,7 @@ pub(crate) async fn open_over(store: Box<dyn Store>) -> Outcome<Keeper> {
         // Ten thousand sessions under one, where revoking is measured.
         rules: AppPasswordRules { sessions: usize::MAX, ..AppPasswordRules::default() },
         hash_cost: HashCost::default(),
+        apps: Catalogue::default(),
     };
     let keys = Keys::new(ServerKey::new(SERVER_KEY), audit_key());
     Ok(Keeper::new(site, store, keys, Box::new(SystemClock), Box::new(UnwrapErr(getrandom::SysRng))).await?)
@@ -91,7 +92,10 @@ pub(crate) fn door() -> Outcome<Door> {
 
 /// Signs in, and must be let in; the session is over when this returns.
 pub(crate) async fn sign_in(keeper: &Keeper, login: &str, secret: &Secret, door: &Door) -> Outcome<()> {
-    match keeper.sign_in(SignInAttempt { login, acting_as: None, secret, door, from: HOME }).await {
+    match keeper
+        .sign_in(SignInAttempt { login, acting_as: None, secret, door, from: HOME, client: Client::Unseen })
+        .await
+    {
         SignIn::Admitted(..) => Ok(()),
         other => Err(format!("{login} was to be let in: {other:?}").into()),
     }

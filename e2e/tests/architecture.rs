@@ -48,8 +48,10 @@ fn the_law_and_the_wire_know_no_io() {
         &["async-trait", "getrandom", "hyper", "mio", "rusqlite", "rustix", "rustls", "socket2", "tokio"];
     let metadata = MetadataCommand::new().no_deps().exec().expect("cargo metadata runs");
     let mut wrong = Vec::new();
-    for package in
-        metadata.packages.iter().filter(|package| ["authority", "fingerprint", "protocols"].contains(&package.name.as_str()))
+    for package in metadata
+        .packages
+        .iter()
+        .filter(|package| ["authority", "fingerprint", "protocols"].contains(&package.name.as_str()))
     {
         for dependency in package.dependencies.iter().filter(|of| of.kind != DependencyKind::Development) {
             if IO.contains(&dependency.name.as_str()) {

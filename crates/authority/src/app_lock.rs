@@ -1,19 +1,239 @@
-//! The place of the app lock in the order of decisions: after state and
-//! network, before scope.
+//! One password, one app.
 //!
-//! What a door sees of the client is not compared yet; every app counts as the
-//! one that the password was made for. The mode that the owner chose is stored,
-//! so that passwords made today are held to it once pins exist.
+//! A password keeps pins: signatures of clients that it has accepted, a set for
+//! each protocol, because one app may come in several forms (Thunderbird's
+//! calendar is not its address book, an iPhone has a program for each).
+//!
+//! ```text
+//!  made ─> waiting ── a client that its catalogue entry allows ──> pinned under this protocol
+//!             ^                                                        │
+//!             │ the owner has it learn anew: all pins go               │ another protocol, for the first time:
+//!             └────────────────────────────────────────────────────────┤ pinned, if it has a tie to a pin there is
+//!                                                                      │
+//!             under a protocol that has pins, a client that is         │
+//!               the same as one of them ─────────> admitted           <┘
+//!               one of them, changed a little ───> admitted, pinned too, told after the first day
+//!               another ─────────────────────────> refused and told; pinned if the owner allows it
+//! ```
+//!
+//! In the mode `watch` another app is admitted and told; in `off` nothing is
+//! compared and nothing learnt.
+//!
+//! A tie is the same declared product, or the same TLS library from a network
+//! that the owner has used before. Without it a password that leaked could be
+//! pinned by its thief under the one protocol that its owner does not use.
+//!
+//! What it is worth, and what it is not: docs/app-lock.md.
 
-use crate::AppPassword;
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
-/// What the lock says of one attempt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Held {
-    /// Nothing speaks against this client.
-    Open,
+use fingerprint::{Compared, Signature, Tie, What, compare, tie};
+
+use crate::{AppPassword, AppPasswordId, Asking, Catalogue, Event, LockMode, Timestamp};
+
+/// What a door can tell of a client.
+#[derive(Clone, Debug)]
+pub enum Client {
+    /// All that it will know before it has to decide.
+    Shown(Signature),
+    /// More is to come once the client believes to be signed in.
+    ToShow,
+    /// Nothing, ever: the client talks to somebody else, who asks here.
+    Unseen,
 }
 
-pub(crate) fn consult(_password: &AppPassword) -> Held {
-    Held::Open
+/// A signature that a password has accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pin {
+    /// Whose.
+    pub signature: Signature,
+    /// Since when.
+    pub since: Timestamp,
+    /// From where it came then.
+    pub from: IpAddr,
+    /// How it came to be.
+    pub by: PinnedBy,
+}
+
+/// A client that was refused as another app, as its owner is shown it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stranger {
+    /// Which.
+    pub signature: Signature,
+    /// The door that it came to last.
+    pub door: Arc<str>,
+    /// From where, the last time.
+    pub from: IpAddr,
+    /// When, the last time.
+    pub at: Timestamp,
+}
+
+/// How a pin came to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PinnedBy {
+    /// The first client under this protocol.
+    FirstUse,
+    /// A form of an app that was pinned.
+    Drift,
+    /// The owner.
+    Owner,
+}
+
+/// Whether the owner has been where a client comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whereabouts {
+    /// An app of theirs has come in from this network.
+    UsedBefore,
+    /// None has, or it was not asked: see [`turns_on_whereabouts`].
+    New,
+}
+
+/// What has to be kept before a client is let in, all at once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lesson {
+    /// Of which password.
+    pub password: AppPasswordId,
+    /// What it was when this was decided.
+    pub was: Was,
+    /// To be added to them.
+    pub pin: Option<Pin>,
+    /// For the audit log, and the owner.
+    pub events: Vec<Event>,
+}
+
+/// What a decision to learn stood on. With anything else it has to be made anew: of
+/// two apps that come at the same moment for the first time, one is pinned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Was {
+    /// When the password had been used first.
+    pub first_used: Option<Timestamp>,
+    /// How many pins it had.
+    pub pins: usize,
+}
+
+impl Was {
+    /// What it is now.
+    pub fn of(password: &AppPassword) -> Self {
+        Self { first_used: password.first_used, pins: password.pins.len() }
+    }
+}
+
+/// A new form of an app within this of its first use is the app setting itself up:
+/// kept, and not told.
+const SETTING_UP: Duration = Duration::from_secs(24 * 3600);
+/// Forms of clients that one password keeps. A client that shows ever new ones pays
+/// with its oldest.
+pub const MOST_PINS: usize = 32;
+
+/// What the lock says of a client.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Ruling {
+    /// One that it knows, or it does not look.
+    Known,
+    /// The first under this protocol.
+    First,
+    /// A known one, changed.
+    Drifted(What),
+    /// Another app.
+    Other,
+}
+
+/// True if [`Whereabouts`] decide about this client.
+pub fn turns_on_whereabouts(password: &AppPassword, client: &Client) -> bool {
+    let Client::Shown(seen) = client else { return false };
+    password.lock != LockMode::Off
+        && !password.pins.is_empty()
+        && under_protocol_of(seen, password).next().is_none()
+        && ties(seen, password).any(|tie| tie == Tie::Family)
+        && !ties(seen, password).any(|tie| tie == Tie::Product)
+}
+
+pub(crate) fn rule(password: &AppPassword, seen: &Signature, whereabouts: Whereabouts, apps: &Catalogue) -> Ruling {
+    if password.lock == LockMode::Off {
+        return Ruling::Known;
+    }
+    let mut drifted = None;
+    let mut is_first = true;
+    for pin in under_protocol_of(seen, password) {
+        is_first = false;
+        match compare(&pin.signature, seen) {
+            Compared::Same => return Ruling::Known,
+            Compared::Drifted(what) => drifted = drifted.or(Some(what)),
+            Compared::Other(_) => {}
+        }
+    }
+    if let Some(what) = drifted {
+        return Ruling::Drifted(what);
+    }
+    let is_tied = || {
+        password.pins.is_empty()
+            || ties(seen, password).any(|tie| match tie {
+                Tie::Product => true,
+                Tie::Family => whereabouts == Whereabouts::UsedBefore,
+            })
+    };
+    if is_first && apps.objects(&password.app, seen.protocol(), seen.declared()).is_none() && is_tied() {
+        Ruling::First
+    } else {
+        Ruling::Other
+    }
+}
+
+/// What is to be kept of an admission: `None` where it is routine.
+pub(crate) fn learn(password: &AppPassword, ruling: &Ruling, asking: &Asking<'_>) -> Option<Lesson> {
+    let (door, now, from) = (&asking.door.name, asking.now, asking.from);
+    let id = password.id;
+    let mut events = vec![];
+    if password.first_used.is_none() {
+        events.push(Event::AppPasswordFirstUsed { id });
+    }
+    let by = match ruling {
+        Ruling::First => Some(PinnedBy::FirstUse),
+        Ruling::Drifted(_) => Some(PinnedBy::Drift),
+        Ruling::Known | Ruling::Other => None,
+    };
+    let pin = match (by, asking.client) {
+        (Some(by), Client::Shown(seen)) => {
+            let door = door.to_string();
+            events.push(match ruling {
+                Ruling::Drifted(what) if !is_setting_up(seen, password, now) => {
+                    Event::AppLockDrifted { id, door, what: changed(*what).to_owned() }
+                }
+                _ => Event::AppLockPinned { id, door, client: seen.to_string() },
+            });
+            Some(Pin { signature: seen.clone(), since: now, from, by })
+        }
+        _ => None,
+    };
+    (!events.is_empty()).then(|| Lesson { password: id, was: Was::of(password), pin, events })
+}
+
+/// The pins of a password once this one is among them.
+pub fn pins_with(pins: &[Pin], new: Pin) -> Arc<[Pin]> {
+    let surplus = (pins.len() + 1).saturating_sub(MOST_PINS);
+    pins[surplus..].iter().cloned().chain([new]).collect()
+}
+
+fn under_protocol_of<'p>(seen: &Signature, password: &'p AppPassword) -> impl Iterator<Item = &'p Pin> {
+    let protocol = seen.protocol();
+    password.pins.iter().filter(move |pin| pin.signature.protocol() == protocol)
+}
+
+fn is_setting_up(seen: &Signature, password: &AppPassword, now: Timestamp) -> bool {
+    under_protocol_of(seen, password).next().is_none_or(|first| now < first.since.plus(SETTING_UP))
+}
+
+/// What ties a client to an app that the password knows from another protocol.
+fn ties<'p>(seen: &'p Signature, password: &'p AppPassword) -> impl Iterator<Item = Tie> + 'p {
+    password.pins.iter().filter_map(|pin| tie(&pin.signature, seen))
+}
+
+/// What has changed, in a word of the audit log.
+fn changed(what: What) -> &'static str {
+    match what {
+        What::Tls => "tls",
+        What::Form => "form",
+        What::Opening => "opening",
+        What::Name => "name",
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
-use crate::{Account, AccountId, AppPasswordId, Networks, Scopes, Standing, Timestamp};
+use crate::{Account, AccountId, AppPasswordId, Networks, Pin, Scopes, Standing, Timestamp};
 
 /// An app password without its letters: nobody has those but the app.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub struct AppPassword {
     pub networks: Networks,
     /// Whether it works in one app only.
     pub lock: LockMode,
+    /// The clients that it has accepted, oldest first.
+    pub pins: Arc<[Pin]>,
     /// When it was made.
     pub created: Timestamp,
     /// Unless it was used by then, it never works: the time in which it is
@@ -171,6 +173,7 @@ pub fn issue(
         scopes: request.scopes,
         networks: request.networks,
         lock: request.lock,
+        pins: Arc::default(),
         created: now,
         use_by: now.plus(rules.first_use_within),
         expires: request.expires_in.map(|after| now.plus(after)),

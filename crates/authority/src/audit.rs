@@ -110,6 +110,40 @@ pub enum Event {
     BackDoorGone {
         place: String,
     },
+    /// Another app than its own tried it, and was refused. `app` is the catalogue's
+    /// name for it.
+    AppLockRefused {
+        id: AppPasswordId,
+        app: Option<String>,
+        door: String,
+    },
+    /// Its app came in a new form, which is known from now on.
+    AppLockDrifted {
+        id: AppPasswordId,
+        door: String,
+        what: String,
+    },
+    /// The owner lets this app use it too.
+    AppAllowed {
+        id: AppPasswordId,
+        app: Option<String>,
+    },
+    /// It has forgotten its app, and waits for its first use again.
+    AppLockRelearn {
+        id: AppPasswordId,
+    },
+    /// Its app, as it shows itself there.
+    AppLockPinned {
+        id: AppPasswordId,
+        door: String,
+        client: String,
+    },
+    /// Another app than its own used it, which is only watched.
+    AppLockWatched {
+        id: AppPasswordId,
+        app: Option<String>,
+        door: String,
+    },
 }
 
 /// Who chose the factors of a new account.

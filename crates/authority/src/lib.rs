@@ -17,7 +17,7 @@
 //! [`Credential`]; the compiler names every place that has to think about it.
 
 mod account;
-mod app_lock;
+pub mod app_lock;
 pub mod app_password;
 pub mod audit;
 pub mod catalogue;
@@ -35,6 +35,7 @@ pub mod throttle;
 mod time;
 
 pub use account::{Account, ChosenBy, Primary, PrimaryHash, SecondFactor, Standing};
+pub use app_lock::{Client, Lesson, Pin, PinnedBy, Stranger, Whereabouts};
 pub use app_password::{
     AppName, AppPassword, AppPasswordRequest, AppPasswordRules, CannotIssue, Label, LockMode, NotAName, State, Use,
 };
@@ -42,7 +43,7 @@ pub use audit::{Actor, AuditKey, Entry, Event, SealedEntry};
 pub use catalogue::Catalogue;
 pub use cutoff::Cutoff;
 pub use door::{Door, Networks, NotANetwork};
-pub use fingerprint::Protocol;
+pub use fingerprint::{Protocol, Signature};
 pub use id::{AccountId, AppPasswordId, NotAnId};
 pub use login::{Domain, Login, NotALogin};
 pub use needs::Needs;

@@ -7,8 +7,9 @@
 use std::net::IpAddr;
 
 use crate::{
-    Account, AccountId, AppPassword, AppPasswordId, Cutoff, Door, Letters, Login, Needs, Scopes, Secret, Standing,
-    State, Timestamp, app_lock,
+    Account, AccountId, AppPassword, AppPasswordId, Catalogue, Client, Cutoff, Door, Lesson, Letters, LockMode, Login,
+    Needs, Scopes, Secret, Standing, State, Timestamp, Whereabouts,
+    app_lock::{self, Ruling},
 };
 
 /// What must be looked up before a decision.
@@ -83,6 +84,12 @@ pub struct Asking<'a> {
     pub from: IpAddr,
     /// Now.
     pub now: Timestamp,
+    /// What is known of the program.
+    pub client: &'a Client,
+    /// Whether the owner has been there: where [`app_lock::turns_on_whereabouts`].
+    pub whereabouts: Whereabouts,
+    /// The apps that there are.
+    pub apps: &'a Catalogue,
 }
 
 /// The answer to an attempt.
@@ -91,6 +98,9 @@ pub struct Asking<'a> {
 pub enum Verdict {
     /// Let in, once the effect is recorded.
     Admit(Grant, Effect),
+    /// All is well so far, and the client has to show itself: it may say who it is,
+    /// and sees nothing that is behind the door until it is [judged](judge).
+    Provisional(Grant),
     /// Turned away.
     Refuse(Refusal),
 }
@@ -150,12 +160,15 @@ pub enum Credential {
 }
 
 /// What has to be recorded about an admission.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// The credential changes from waiting to active: before anything is admitted.
-    FirstUse(AppPasswordId),
+    /// The credential changes, from waiting to active, or by what it has learnt of
+    /// its app: before anything is admitted.
+    Learn(Box<Lesson>),
     /// "Last used" moves on: soon.
     Use(AppPasswordId),
+    /// The same, by another app than its own, which is only watched: tell.
+    UseByOther(AppPasswordId),
     /// A primary password was used at a door. Nothing is recorded of it yet.
     PrimaryUse,
 }
@@ -198,6 +211,8 @@ pub enum Reason {
     Revoked,
     /// From a network that it is not held to.
     Network,
+    /// In another app than the one it was made for.
+    OtherApp,
     /// It does not open what this door asks for.
     Scope,
     /// As many sessions stand under it as may: put off, not turned away.
@@ -206,7 +221,7 @@ pub enum Reason {
 
 impl Reason {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::UnknownLogin,
         Self::ForeignIdentity,
         Self::NoSuchPassword,
@@ -219,6 +234,7 @@ impl Reason {
         Self::NotUsedInTime,
         Self::Revoked,
         Self::Network,
+        Self::OtherApp,
         Self::Scope,
         Self::TooManySessions,
     ];
@@ -238,6 +254,7 @@ impl Reason {
             Self::NotUsedInTime => "not-used-in-time",
             Self::Revoked => "revoked",
             Self::Network => "network",
+            Self::OtherApp => "other-app",
             Self::Scope => "scope",
             Self::TooManySessions => "too-many-sessions",
         }
@@ -269,21 +286,47 @@ fn decide_app_password(asking: &Asking<'_>, account: &Account, password: &AppPas
     if password.account != account.id {
         return refuse(Reason::NoSuchPassword, Some(account), None);
     }
+    let (credential, scopes) = (Credential::AppPassword(password.id), Some(password.scopes.clone()));
+    let grant = grant(account, credential, scopes, password.expires);
+    match weigh(asking, account, password) {
+        Ok(Weighed::Comes(effect)) => Verdict::Admit(grant, effect),
+        Ok(Weighed::HasToShow) => Verdict::Provisional(grant),
+        Err(reason) => no(reason),
+    }
+}
+
+/// What speaks for letting an app password in.
+enum Weighed {
+    Comes(Effect),
+    HasToShow,
+}
+
+/// The order in which an app password is looked at, each time.
+fn weigh(asking: &Asking<'_>, account: &Account, password: &AppPassword) -> Result<Weighed, Reason> {
     if let Some(reason) = out_of_use(account, password, asking.now) {
-        return no(reason);
+        return Err(reason);
     }
     if !password.networks.admit(asking.from) {
-        return no(Reason::Network);
+        return Err(Reason::Network);
     }
-    match app_lock::consult(password) {
-        app_lock::Held::Open => {}
+    let ruling = match asking.client {
+        Client::Shown(seen) => app_lock::rule(password, seen, asking.whereabouts, asking.apps),
+        Client::ToShow | Client::Unseen => Ruling::Known,
+    };
+    if ruling == Ruling::Other && password.lock == LockMode::Lock {
+        return Err(Reason::OtherApp);
     }
     if !password.scopes.open(&asking.door.needs) {
-        return no(Reason::Scope);
+        return Err(Reason::Scope);
     }
-    let effect = if password.first_used.is_none() { Effect::FirstUse(password.id) } else { Effect::Use(password.id) };
-    let (credential, scopes) = (Credential::AppPassword(password.id), Some(password.scopes.clone()));
-    Verdict::Admit(grant(account, credential, scopes, password.expires), effect)
+    if matches!(asking.client, Client::ToShow) && password.lock != LockMode::Off {
+        return Ok(Weighed::HasToShow);
+    }
+    Ok(Weighed::Comes(match app_lock::learn(password, &ruling, asking) {
+        Some(lesson) => Effect::Learn(Box::new(lesson)),
+        None if ruling == Ruling::Other => Effect::UseByOther(password.id),
+        None => Effect::Use(password.id),
+    }))
 }
 
 fn decide_primary(account: &Account, check: PrimaryCheck) -> Verdict {
@@ -297,30 +340,23 @@ fn decide_primary(account: &Account, check: PrimaryCheck) -> Verdict {
 }
 
 /// Step three, when the session has been entered and could be cut off: does
-/// everything that the grant stands on still hold? `None` where a row is gone.
-///
-/// Here the app lock will judge what it could only see after the sign-in.
-pub fn judge(
-    grant: Grant,
-    effect: Effect,
-    account: Option<&Account>,
-    password: Option<&AppPassword>,
-    cutoff: Cutoff,
-    now: Timestamp,
-) -> Verdict {
-    let Some(account) = account.filter(|account| account.id == grant.account) else {
+/// everything that the grant stands on still hold? Once more when a client that was
+/// let in provisionally has shown itself. `None` where a row is gone.
+pub fn judge(grant: Grant, asking: &Asking<'_>, password: Option<&AppPassword>, cutoff: Cutoff) -> Verdict {
+    let Some(account) = asking.account.filter(|account| account.id == grant.account) else {
         return refuse(Reason::UnknownLogin, None, None);
     };
-    let reason = match (grant.credential, password) {
-        (Credential::AppPassword(id), Some(password)) if password.id == id => out_of_use(account, password, now),
-        (Credential::AppPassword(_), _) => Some(Reason::NoSuchPassword),
-        (Credential::Primary, _) if cutoff.applies(account) => Some(Reason::NotAnAppPassword),
-        (Credential::Primary, _) if account.standing == Standing::Suspended => Some(Reason::AccountSuspended),
-        (Credential::Primary, _) => None,
+    let weighed = match (grant.credential, password) {
+        (Credential::AppPassword(id), Some(password)) if password.id == id => weigh(asking, account, password),
+        (Credential::AppPassword(_), _) => Err(Reason::NoSuchPassword),
+        (Credential::Primary, _) if cutoff.applies(account) => Err(Reason::NotAnAppPassword),
+        (Credential::Primary, _) if account.standing == Standing::Suspended => Err(Reason::AccountSuspended),
+        (Credential::Primary, _) => Ok(Weighed::Comes(Effect::PrimaryUse)),
     };
-    match reason {
-        Some(reason) => refuse(reason, Some(account), password),
-        None => Verdict::Admit(grant, effect),
+    match weighed {
+        Ok(Weighed::Comes(effect)) => Verdict::Admit(grant, effect),
+        Ok(Weighed::HasToShow) => Verdict::Provisional(grant),
+        Err(reason) => refuse(reason, Some(account), password),
     }
 }
 

@@ -2,12 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use authority::{
-    Account, AccountId, AppName, AppPassword, AppPasswordId, Asking, ChosenBy, Credential, Cutoff, Door, Effect, Facts,
-    Label, LockMode, Login, Otherwise, Plan, Primary, PrimaryCheck, PrimaryHash, Protocol, Reason, SealedSeed,
-    SecondFactor, Secret, Standing, State, Timestamp, Verdict, decide, judge, plan,
+    Account, AccountId, AppName, AppPassword, AppPasswordId, Asking, Catalogue, ChosenBy, Client, Credential, Cutoff,
+    Door, Effect, Event, Facts, Label, Lesson, LockMode, Login, Otherwise, Plan, Primary, PrimaryCheck, PrimaryHash,
+    Protocol, Reason, SealedSeed, SecondFactor, Secret, Standing, State, Timestamp, Verdict, Whereabouts,
+    app_lock::Was, decide, judge, plan,
 };
 
 const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
@@ -40,6 +41,7 @@ fn password() -> AppPassword {
         scopes: "mail".parse().unwrap(),
         networks: "192.0.2.0/24".parse().unwrap(),
         lock: LockMode::Lock,
+        pins: Arc::default(),
         created: NOW,
         use_by: NOW.plus(Duration::from_secs(3600)),
         expires: None,
@@ -48,20 +50,27 @@ fn password() -> AppPassword {
     }
 }
 
+/// What the sign-in of a client that nobody sees stands on.
+fn asking<'a>(account: &'a Account, door: &'a Door, from: &str, now: Timestamp, apps: &'a Catalogue) -> Asking<'a> {
+    let (client, whereabouts) = (&Client::Unseen, Whereabouts::New);
+    Asking { account: Some(account), door, from: from.parse().unwrap(), now, client, whereabouts, apps }
+}
+
 fn door(needs: &str) -> Door {
     Door { name: Arc::from("imap"), protocol: Protocol::Imap, needs: needs.parse().unwrap() }
 }
 
 fn asked(account: &Account, password: &AppPassword, needs: &str, from: &str, now: Timestamp) -> Result<Effect, Reason> {
     let door = door(needs);
-    let from: IpAddr = from.parse().unwrap();
-    let asking = Asking { account: Some(account), door: &door, from, now };
+    let apps = Catalogue::default();
+    let asking = asking(account, &door, from, now, &apps);
     match decide(&asking, Facts::AppPassword(Some(password))) {
         Verdict::Admit(grant, effect) => {
             assert_eq!(grant.credential(), Credential::AppPassword(password.id));
             assert_eq!(grant.login(), &account.login);
             Ok(effect)
         }
+        Verdict::Provisional(_) => panic!("this client has nothing to show"),
         Verdict::Refuse(refusal) => Err(refusal.reason),
     }
 }
@@ -70,7 +79,10 @@ fn asked(account: &Account, password: &AppPassword, needs: &str, from: &str, now
 fn the_right_password_in_the_right_place_comes_in() {
     assert_eq!(asked(&account(), &password(), "mail", HOME, NOW), Ok(Effect::Use(password().id)));
     let waiting = AppPassword { first_used: None, ..password() };
-    assert_eq!(asked(&account(), &waiting, "mail", HOME, NOW), Ok(Effect::FirstUse(waiting.id)));
+    let was = Was { first_used: None, pins: 0 };
+    let events = vec![Event::AppPasswordFirstUsed { id: waiting.id }];
+    let lesson = Lesson { password: waiting.id, was, pin: None, events };
+    assert_eq!(asked(&account(), &waiting, "mail", HOME, NOW), Ok(Effect::Learn(Box::new(lesson))));
 }
 
 /// Each row adds a fault that ranks above all before it: the reason must change.
@@ -144,10 +156,10 @@ fn a_primary_password_is_admitted_only_where_it_matches_and_the_account_is_activ
         (Standing::Suspended, PrimaryCheck::Matches, Some(Reason::AccountSuspended)),
         (Standing::Suspended, PrimaryCheck::Differs, Some(Reason::WrongPrimary)),
     ] {
-        let account = Account { standing, ..account() };
-        let asking = Asking { account: Some(&account), door: &door, from: HOME.parse().unwrap(), now: NOW };
+        let (account, apps) = (Account { standing, ..account() }, Catalogue::default());
+        let asking = asking(&account, &door, HOME, NOW, &apps);
         let got = match decide(&asking, Facts::Primary(check)) {
-            Verdict::Admit(..) => None,
+            Verdict::Admit(..) | Verdict::Provisional(_) => None,
             Verdict::Refuse(refusal) => Some(refusal.reason),
         };
         assert_eq!(got, want, "{standing:?} {check:?}");
@@ -158,17 +170,20 @@ fn a_primary_password_is_admitted_only_where_it_matches_and_the_account_is_activ
 fn the_last_look_sees_what_changed_since_the_decision() {
     let (account, password) = (account(), password());
     let door = door("mail");
-    let asking = Asking { account: Some(&account), door: &door, from: HOME.parse().unwrap(), now: NOW };
+    let apps = Catalogue::default();
+    let asking = asking(&account, &door, HOME, NOW, &apps);
     let admitted = || match decide(&asking, Facts::AppPassword(Some(&password))) {
-        Verdict::Admit(grant, effect) => (grant, effect),
-        Verdict::Refuse(refusal) => panic!("{refusal:?}"),
+        Verdict::Admit(grant, _) => grant,
+        other => panic!("{other:?}"),
     };
-    let look = |account: Option<&Account>, password: Option<&AppPassword>| {
-        let (grant, effect) = admitted();
-        match judge(grant, effect, account, password, Cutoff::Enforced, NOW) {
-            Verdict::Admit(..) => None,
-            Verdict::Refuse(refusal) => Some(refusal.reason),
-        }
+    let look = |account: Option<&Account>, password: Option<&AppPassword>| match judge(
+        admitted(),
+        &Asking { account, ..asking },
+        password,
+        Cutoff::Enforced,
+    ) {
+        Verdict::Admit(..) | Verdict::Provisional(_) => None,
+        Verdict::Refuse(refusal) => Some(refusal.reason),
     };
     let revoked = AppPassword { revoked: Some(NOW), ..password.clone() };
     let other = AppPassword { id: AppPasswordId::from_bytes([3; 10]), ..password.clone() };

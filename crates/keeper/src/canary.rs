@@ -9,8 +9,9 @@
 use std::sync::Arc;
 
 use authority::{
-    Account, AccountId, Actor, AppName, AppPasswordRequest, ChosenBy, Door, Entry, Event, Label, LockMode, Login,
-    Networks, Primary, Protocol, Scope, Scopes, SecondFactor, Secret, Seed, Standing, Timestamp, audit::FactorsBy,
+    Account, AccountId, Actor, AppName, AppPasswordRequest, ChosenBy, Client, Door, Entry, Event, Label, LockMode,
+    Login, Networks, Primary, Protocol, Scope, Scopes, SecondFactor, Secret, Seed, Standing, Timestamp,
+    audit::FactorsBy,
 };
 use rand_core::Rng;
 
@@ -99,6 +100,7 @@ impl Keeper {
             secret: &secrets.wrong_scope,
             door: &door,
             from: [127, 0, 0, 1].into(),
+            client: Client::Unseen,
         };
         match self.sign_in(attempt).await {
             SignIn::Admitted(..) => Ok(()),

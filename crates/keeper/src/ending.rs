@@ -37,6 +37,25 @@ impl Keeper {
     }
 }
 
+impl Keeper {
+    /// Makes a change of an account's app passwords that ends nothing: the same
+    /// without a fence.
+    pub(crate) async fn amend<T, W>(&self, account: &Account, change: impl FnOnce(Arc<dyn Store>) -> W) -> Stored<T>
+    where
+        T: Send + 'static,
+        W: Future<Output = Stored<T>> + Send + 'static,
+    {
+        let (cache, account) = (self.cache.clone(), account.clone());
+        let change = change(self.store.clone());
+        let amending = async move {
+            let changed = change.await;
+            cache.forget(&account);
+            changed
+        };
+        to_its_end(amending).await.unwrap_or_else(|why| Err(interrupted_change(&why)))
+    }
+}
+
 fn interrupted_change(why: &str) -> StoreError {
     StoreError::Unsettled(
         format!("the change was interrupted ({why}): look whether it was made, then try again").into(),

@@ -21,6 +21,7 @@
 extern crate self as keeper;
 
 pub mod administration;
+mod app_lock;
 mod app_passwords;
 mod cache;
 mod canary;
@@ -50,7 +51,7 @@ use std::{
     time::Duration,
 };
 
-use authority::{AccountId, AppPasswordRules, Cutoff, Domain, Door};
+use authority::{AccountId, AppPasswordRules, Catalogue, Cutoff, Domain, Door};
 use rand_core::{CryptoRng, Rng};
 
 pub use administration::{AccountAdded, AddAccount, AdminError, AuditVerdict, SetUpCode};
@@ -66,10 +67,10 @@ pub use live_session::{Lasts, LiveSession, SessionId, SessionInfo, Which};
 pub use owner::{Denied, FreshMandate, Mandate, Owner, Pending};
 pub use policy::Policy;
 pub use rotation::{KeysHeld, Rotated, RotationError, Voided};
-pub use sign_in::{DEADLINE, JITTER, SignIn, SignInAttempt, TurnedAway};
+pub use sign_in::{DEADLINE, JITTER, Judged, Provisional, SignIn, SignInAttempt, TurnedAway};
 pub use store::{
-    Added, Digest, Factors, Issued, Listed, NewAccount, Refused, Resealed, SetUpOffer, Spent, Store, StoreError,
-    Stored, Tenure,
+    Added, Digest, Factors, Issued, Learned, Listed, MOST_STRANGERS, NewAccount, Refused, Resealed, SetUpOffer, Spent,
+    Store, StoreError, Stored, Tenure,
 };
 pub use tally::DoorTally;
 
@@ -86,6 +87,8 @@ pub struct Site {
     pub rules: AppPasswordRules,
     /// What a hash of a primary password costs.
     pub hash_cost: HashCost,
+    /// The apps that there are.
+    pub apps: Catalogue,
 }
 
 /// The one that doors, pages and the command line ask.
@@ -101,6 +104,7 @@ pub struct Keeper {
     cache: Arc<cache::Cache>,
     registry: live_session::Registry,
     journal: journal::Journal,
+    told_of: app_lock::ToldOf,
     tally: tally::Tally,
     /// The account whose sign-ins are tests: see [`mod@canary`].
     canary: std::sync::OnceLock<AccountId>,
@@ -138,6 +142,7 @@ impl Keeper {
             cache: Arc::new(cache::Cache::new()),
             registry: live_session::Registry::new(),
             journal: journal::Journal::default(),
+            told_of: app_lock::ToldOf::new(),
             tally: tally::Tally::default(),
             canary: std::sync::OnceLock::new(),
             primary_guesses: guesses::Guesses::new(),

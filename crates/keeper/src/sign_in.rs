@@ -3,15 +3,15 @@
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use authority::{
-    Account, Actor, AppPassword, Asking, Credential, Door, Effect, Entry, Event, Facts, Grant, Letters, Login,
-    Otherwise, Plan, PrimaryCheck, Reason, Refusal, Secret, Timestamp, Use, Verdict, decide, judge, plan,
-    refuse_identity,
+    Account, Actor, AppPassword, Asking, Client, Credential, Door, Effect, Entry, Event, Facts, Grant, Letters, Login,
+    Otherwise, Plan, PrimaryCheck, Reason, Refusal, Secret, Signature, Timestamp, Use, Verdict, Whereabouts,
+    app_lock::turns_on_whereabouts, decide, judge, plan, refuse_identity,
 };
 use tokio::time::Instant;
 
 use crate::{
-    Digest, Keeper, Keys, LiveSession, StoreError, Tenure, cache::Known, guesses::Held, hashing::Busy,
-    live_session::NotEntered, sync::sleep_until, tally::Came,
+    Digest, Keeper, Keys, Learned, LiveSession, StoreError, Tenure, app_lock::Met, cache::Known, guesses::Held,
+    hashing::Busy, live_session::NotEntered, sync::sleep_until, tally::Came,
 };
 
 /// What a door asks.
@@ -27,6 +27,8 @@ pub struct SignInAttempt<'a> {
     pub door: &'a Door,
     /// From where.
     pub from: IpAddr,
+    /// In which program.
+    pub client: Client,
 }
 
 /// The answer a door acts on.
@@ -35,6 +37,8 @@ pub struct SignInAttempt<'a> {
 pub enum SignIn {
     /// Come in. The session is live until it is dropped or ended.
     Admitted(Grant, LiveSession),
+    /// Come in as far as it takes to show yourself: see [`Keeper::judge`].
+    Provisional(Provisional, LiveSession),
     /// Stay out. By now the common deadline has passed.
     Refused(TurnedAway),
     /// The password is good, and as many sessions stand under it as may: "try
@@ -61,6 +65,45 @@ pub const DEADLINE: Duration = Duration::from_millis(1000);
 /// See [`DEADLINE`].
 pub const JITTER: Duration = Duration::from_millis(200);
 
+/// A sign-in whose client has yet to show itself. What it stands on is read anew
+/// then: see [`Keeper::judge`].
+#[derive(Debug)]
+pub struct Provisional {
+    grant: Grant,
+    subject: Subject,
+    door: Door,
+    from: IpAddr,
+    asked: Instant,
+}
+
+/// What became of a client that has shown itself.
+#[derive(Debug)]
+#[must_use]
+pub enum Judged {
+    /// It stays.
+    Stays,
+    /// It goes. By now the common deadline has passed.
+    Goes,
+    /// Nobody can say: "try later".
+    Unavailable,
+}
+
+/// What a sign-in is about: read from the cache as often as it takes.
+#[derive(Debug)]
+struct Subject {
+    login: Login,
+    /// Of the app password, if it is one.
+    digest: Option<Digest>,
+}
+
+/// Who asks where: what does not change while a sign-in is decided.
+#[derive(Clone, Copy)]
+pub(crate) struct Knock<'k> {
+    pub(crate) door: &'k Door,
+    pub(crate) from: IpAddr,
+    pub(crate) client: &'k Client,
+}
+
 /// An app password that is looked for.
 struct Sought<'s> {
     /// Under the current key.
@@ -69,6 +112,9 @@ struct Sought<'s> {
     letters: &'s Letters,
     known: &'s Known,
 }
+
+/// How often a decision is made anew because what it stood on has changed.
+const TRIES: usize = 4;
 
 /// Why there is no verdict.
 enum NoVerdict {
@@ -99,15 +145,18 @@ impl Keeper {
             }
         };
         let door = &attempt.door.name;
+        let knock = Knock { door: attempt.door, from: attempt.from, client: &attempt.client };
         match outcome {
-            Ok(Ok((grant, session))) => {
+            Ok(Ok((Settled::Admitted(grant), session))) => {
                 self.tally.sign_in(door, Came::In);
                 SignIn::Admitted(grant, session)
             }
+            Ok(Ok((Settled::HasToShow(grant, subject), session))) => {
+                let (door, from) = (attempt.door.clone(), attempt.from);
+                SignIn::Provisional(Provisional { grant, subject, door, from, asked }, session)
+            }
             Ok(Err(refusal)) => {
-                self.note(&refusal, &attempt);
-                tracing::debug!(%door, reason = refusal.reason.name(), "refused");
-                sleep_until(asked + DEADLINE + self.jitter()).await;
+                self.turned_away(&refusal, knock, asked).await;
                 SignIn::Refused(match refusal.reason {
                     Reason::Scope => TurnedAway::OutOfScope,
                     _ => TurnedAway::Refused,
@@ -123,7 +172,7 @@ impl Keeper {
                 SignIn::Unavailable
             }
             Err(NoVerdict::TooMany(refusal)) => {
-                if let (true, Some(app_password)) = (self.note(&refusal, &attempt), refusal.app_password) {
+                if let (true, Some(app_password)) = (self.note(&refusal, knock), refusal.app_password) {
                     tracing::warn!(%door, %app_password, from = %attempt.from,
                         "put off: as many sessions as one app password may have; see `postern session list`");
                 }
@@ -134,21 +183,60 @@ impl Keeper {
         }
     }
 
+    /// Decides about a client that was let in provisionally, now that it has shown
+    /// itself: on the state as it is now, which may have changed meanwhile.
+    pub async fn judge(&self, provisional: Provisional, session: &LiveSession, shown: Signature) -> Judged {
+        let Provisional { grant, subject, door, from, asked } = provisional;
+        let client = Client::Shown(shown);
+        let knock = Knock { door: &door, from, client: &client };
+        let outcome = match self.settle(grant, subject, knock).await {
+            Ok(Ok(_)) if !session.is_open() => Err(NoVerdict::Busy),
+            outcome => outcome,
+        };
+        match outcome {
+            Ok(Ok(_)) => {
+                self.tally.sign_in(&door.name, Came::In);
+                Judged::Stays
+            }
+            Ok(Err(refusal)) => {
+                self.turned_away(&refusal, knock, asked).await;
+                Judged::Goes
+            }
+            Err(no_verdict) => {
+                if let NoVerdict::Store(error) = no_verdict {
+                    tracing::error!(door = %door.name, %error, "a sign-in could not be decided");
+                }
+                self.tally.sign_in(&door.name, Came::Unavailable);
+                Judged::Unavailable
+            }
+        }
+    }
+
+    /// What has to be done about a refusal; returns at the common deadline.
+    async fn turned_away(&self, refusal: &Refusal, knock: Knock<'_>, asked: Instant) {
+        self.note(refusal, knock);
+        tracing::debug!(door = %knock.door.name, reason = refusal.reason.name(), "refused");
+        if let (Reason::OtherApp, Some(account), Some(id)) = (refusal.reason, refusal.account, refusal.app_password) {
+            self.tell_of_other_app(account, id, knock, Met::Refused).await;
+        }
+        sleep_until(asked + DEADLINE + self.jitter()).await;
+    }
+
     /// Counts a refusal, and keeps it for its owner. True if it is news. Those of
     /// the canary are neither: it tells itself what came of it.
-    fn note(&self, refusal: &Refusal, attempt: &SignInAttempt<'_>) -> bool {
+    fn note(&self, refusal: &Refusal, knock: Knock<'_>) -> bool {
         if refusal.account.is_some() && refusal.account == self.canary.get().copied() {
             return false;
         }
-        self.tally.sign_in(&attempt.door.name, Came::Refused(refusal.reason));
-        self.journal.refused(refusal, &attempt.door.name, attempt.from, self.clock.now())
+        self.tally.sign_in(&knock.door.name, Came::Refused(refusal.reason));
+        self.journal.refused(refusal, &knock.door.name, knock.from, self.clock.now())
     }
 
     async fn examine(
         &self,
         keys: &Keys,
         attempt: &SignInAttempt<'_>,
-    ) -> Result<Result<(Grant, LiveSession), Refusal>, NoVerdict> {
+    ) -> Result<Result<(Settled, LiveSession), Refusal>, NoVerdict> {
         let Ok(login) = Login::from_client(attempt.login, &self.site.domain) else {
             return Ok(Err(refuse_identity(Reason::UnknownLogin, None)));
         };
@@ -160,7 +248,7 @@ impl Keeper {
             return Ok(Err(refuse_identity(Reason::ForeignIdentity, account)));
         }
 
-        let asking = Asking { account, door: attempt.door, from: attempt.from, now: self.clock.now() };
+        let knock = Knock { door: attempt.door, from: attempt.from, client: &attempt.client };
         let plan = plan(attempt.secret, account, self.policy().cutoff);
         let sought = match (&plan, known.as_deref()) {
             (Plan::LookUp { letters, .. }, Some(known)) => {
@@ -168,33 +256,84 @@ impl Keeper {
             }
             _ => None,
         };
-        let verdict = self.decide(&asking, &login, &plan, sought.as_ref(), attempt.secret).await?;
-        let digest = sought.as_ref().map(|sought| &sought.digest);
-        let (grant, effect) = match verdict {
-            Verdict::Admit(grant, effect) => (grant, effect),
+        let verdict = self.decide(knock, account, &login, &plan, sought.as_ref(), attempt.secret).await?;
+        let grant = match verdict {
+            Verdict::Admit(grant, _) | Verdict::Provisional(grant) => grant,
             Verdict::Refuse(refusal) => return Ok(Err(refusal)),
         };
 
         // Entered first, then read for the last time: see `live_session`.
         let session = self
             .registry
-            .enter(&grant, attempt.door, attempt.from, asking.now, self.policy().rules.sessions)
+            .enter(&grant, attempt.door, attempt.from, self.clock.now(), self.policy().rules.sessions)
             .map_err(|why| match why {
                 NotEntered::UnderFence => NoVerdict::Busy,
-                NotEntered::TooMany => NoVerdict::TooMany(too_many(&grant)),
+                NotEntered::TooMany => NoVerdict::TooMany(refusal(Reason::TooManySessions, &grant)),
             })?;
-        let (grant, effect) = match self.judge(grant, effect, &login, digest).await? {
-            Verdict::Admit(grant, effect) => (grant, effect),
-            Verdict::Refuse(refusal) => return Ok(Err(refusal)),
-        };
-        let recorded = self.record(&grant, effect, attempt, account).await?;
-        // Last of all: what was read from the cache may be another server's to change.
-        self.is_at_work()?;
-        match recorded {
-            Ok(()) if session.admit() => Ok(Ok((grant, session))),
+        let subject = Subject { login, digest: sought.map(|sought| sought.digest) };
+        match self.settle(grant, subject, knock).await? {
+            Ok(settled) if session.admit() => Ok(Ok((settled, session))),
             // Ended since it was entered.
-            Ok(()) => Err(NoVerdict::Busy),
+            Ok(_) => Err(NoVerdict::Busy),
             Err(refusal) => Ok(Err(refusal)),
+        }
+    }
+
+    /// The last reading of state, and what has to be kept of it before anybody is
+    /// let in.
+    async fn settle(
+        &self,
+        mut grant: Grant,
+        subject: Subject,
+        knock: Knock<'_>,
+    ) -> Result<Result<Settled, Refusal>, NoVerdict> {
+        for _ in 0..TRIES {
+            let known = self.cache.account(&*self.store, &subject.login).await?;
+            let password = self.known_app_password(known.as_deref(), subject.digest.as_ref()).await?;
+            let account = known.as_ref().map(|known| &known.account);
+            let whereabouts = self.whereabouts(account, password.as_deref(), knock).await?;
+            let asking = self.asking(account, knock, whereabouts);
+            let effect = match judge(grant, &asking, password.as_deref(), self.policy().cutoff) {
+                Verdict::Admit(again, effect) => {
+                    grant = again;
+                    effect
+                }
+                Verdict::Provisional(grant) => return Ok(Ok(Settled::HasToShow(grant, subject))),
+                Verdict::Refuse(refusal) => return Ok(Err(refusal)),
+            };
+            let kept = self.keep(&grant, effect, account, knock).await?;
+            // Last of all: what was read from the cache may be another server's to change.
+            self.is_at_work()?;
+            match kept {
+                Learned::Done => return Ok(Ok(Settled::Admitted(grant))),
+                Learned::Outdated => {}
+                // Revoked, or out of its time, between the last reading and this use.
+                Learned::Gone => return Ok(Err(refusal(Reason::Revoked, &grant))),
+            }
+        }
+        Err(NoVerdict::Busy)
+    }
+
+    fn asking<'a>(&'a self, account: Option<&'a Account>, knock: Knock<'a>, whereabouts: Whereabouts) -> Asking<'a> {
+        let Knock { door, from, client } = knock;
+        Asking { account, door, from, now: self.clock.now(), client, whereabouts, apps: &self.site.apps }
+    }
+
+    /// Looked up only where it decides.
+    async fn whereabouts(
+        &self,
+        account: Option<&Account>,
+        password: Option<&AppPassword>,
+        knock: Knock<'_>,
+    ) -> Result<Whereabouts, StoreError> {
+        match (account, password) {
+            (Some(account), Some(password))
+                if turns_on_whereabouts(password, knock.client)
+                    && self.store.has_come_from(account.id, knock.from).await? =>
+            {
+                Ok(Whereabouts::UsedBefore)
+            }
+            _ => Ok(Whereabouts::New),
         }
     }
 
@@ -209,24 +348,29 @@ impl Keeper {
 
     async fn decide(
         &self,
-        asking: &Asking<'_>,
+        knock: Knock<'_>,
+        account: Option<&Account>,
         login: &Login,
         plan: &Plan,
         sought: Option<&Sought<'_>>,
         secret: &Secret,
     ) -> Result<Verdict, NoVerdict> {
+        let asking = self.asking(account, knock, Whereabouts::New);
         let otherwise = match plan {
             Plan::LookUp { otherwise, .. } => *otherwise,
-            Plan::VerifyPrimary => return self.decide_primary(asking, login, secret).await,
-            Plan::Nothing => return Ok(decide(asking, Facts::Unchecked)),
+            Plan::VerifyPrimary => return self.decide_primary(&asking, login, secret).await,
+            Plan::Nothing => return Ok(decide(&asking, Facts::Unchecked)),
         };
         let password = match sought {
             Some(sought) => self.app_password(sought, asking.now).await?,
             None => None,
         };
         match (password, otherwise) {
-            (None, Otherwise::VerifyPrimary) => self.decide_primary(asking, login, secret).await,
-            (password, _) => Ok(decide(asking, Facts::AppPassword(password.as_deref()))),
+            (None, Otherwise::VerifyPrimary) => self.decide_primary(&asking, login, secret).await,
+            (password, _) => {
+                let whereabouts = self.whereabouts(account, password.as_deref(), knock).await?;
+                Ok(decide(&Asking { whereabouts, ..asking }, Facts::AppPassword(password.as_deref())))
+            }
         }
     }
 
@@ -298,53 +442,41 @@ impl Keeper {
         }
     }
 
-    async fn judge(
-        &self,
-        grant: Grant,
-        effect: Effect,
-        login: &Login,
-        digest: Option<&Digest>,
-    ) -> Result<Verdict, NoVerdict> {
-        let known = self.cache.account(&*self.store, login).await?;
-        let password = self.known_app_password(known.as_deref(), digest).await?;
-        let account = known.as_ref().map(|known| &known.account);
-        Ok(judge(grant, effect, account, password.as_deref(), self.policy().cutoff, self.clock.now()))
-    }
-
     /// Carries the effect out: what changes a credential before anything is
     /// admitted, routine when the journal is next written.
-    async fn record(
+    async fn keep(
         &self,
         grant: &Grant,
         effect: Effect,
-        attempt: &SignInAttempt<'_>,
         account: Option<&Account>,
-    ) -> Result<Result<(), Refusal>, StoreError> {
-        let (door, from, at) = (&attempt.door.name, attempt.from, self.clock.now());
+        knock: Knock<'_>,
+    ) -> Result<Learned, StoreError> {
+        let (door, from, at) = (&knock.door.name, knock.from, self.clock.now());
         match effect {
-            Effect::FirstUse(id) => {
-                let entry = Entry {
+            Effect::Learn(lesson) => {
+                let actor = Actor::Door { door: door.to_string(), from };
+                let entry = |event: &Event| Entry {
                     at,
-                    actor: Actor::Door { door: door.to_string(), from },
+                    actor: actor.clone(),
                     account: Some(grant.account()),
-                    event: Event::AppPasswordFirstUsed { id },
+                    event: event.clone(),
                 };
-                let first = Use { door: Arc::clone(door), at, from };
-                let recorded = self.store.record_first_use(id, &first, &entry).await;
+                let entries: Vec<Entry> = lesson.events.iter().map(entry).collect();
+                let learned = self.store.learn(&lesson, &Use { door: Arc::clone(door), at, from }, &entries).await;
                 if let Some(account) = account {
                     self.cache.forget(account);
                 }
-                if !recorded? {
-                    let refusal =
-                        Refusal { reason: Reason::Revoked, account: Some(grant.account()), app_password: Some(id) };
-                    return Ok(Err(refusal));
-                }
+                return learned;
             }
             Effect::Use(id) => self.journal.used(id, door, from, at),
+            Effect::UseByOther(id) => {
+                self.journal.used(id, door, from, at);
+                self.tell_of_other_app(grant.account(), id, knock, Met::Watched).await;
+            }
             // Who still uses it is asked once the cutoff is announced and measured.
             Effect::PrimaryUse => {}
         }
-        Ok(Ok(()))
+        Ok(Learned::Done)
     }
 
     fn is_same(&self, other: &str, account: Option<&Account>) -> bool {
@@ -355,10 +487,16 @@ impl Keeper {
     }
 }
 
-fn too_many(grant: &Grant) -> Refusal {
+/// Where a sign-in has come to.
+enum Settled {
+    Admitted(Grant),
+    HasToShow(Grant, Subject),
+}
+
+fn refusal(reason: Reason, grant: &Grant) -> Refusal {
     let app_password = match grant.credential() {
         Credential::AppPassword(id) => Some(id),
         Credential::Primary => None,
     };
-    Refusal { reason: Reason::TooManySessions, account: Some(grant.account()), app_password }
+    Refusal { reason, account: Some(grant.account()), app_password }
 }

@@ -10,8 +10,8 @@ use std::{net::IpAddr, path::Path, sync::Arc};
 
 use async_trait::async_trait;
 use authority::{
-    Account, AccountId, AppPassword, AppPasswordId, Entry, Login, Primary, Reason, SealedEntry, SealedSeed,
-    SecondFactor, Standing, Timestamp, Use,
+    Account, AccountId, AppPassword, AppPasswordId, Entry, Lesson, Login, Pin, Primary, Reason, SealedEntry,
+    SealedSeed, SecondFactor, Standing, Stranger, Timestamp, Use,
 };
 
 /// A keyed hash under which a secret is stored and found.
@@ -119,6 +119,21 @@ pub enum Issued {
     /// The account is gone, suspended, or has lost its second factor meanwhile.
     NotAllowed,
 }
+
+/// What came of a lesson.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Learned {
+    /// It is kept.
+    Done,
+    /// The password is not what it was when this was decided: decide anew.
+    Outdated,
+    /// The password was revoked meanwhile, or its time is over.
+    Gone,
+}
+
+/// So many refused clients are kept for each password.
+pub const MOST_STRANGERS: usize = 8;
 
 /// An app password and where it was used last, door by door.
 #[derive(Clone, Debug)]
@@ -271,9 +286,25 @@ pub trait Store: Send + Sync + 'static {
     /// Revokes all living ones of an account and returns them; `entry`, then one
     /// more line for each. Nothing is written when there are none.
     async fn revoke_all(&self, account: AccountId, entry: &Entry) -> Stored<Vec<AppPasswordId>>;
-    /// The first use: from waiting to active. False if it was revoked meanwhile
-    /// or its hour is over; true, with nothing written, if it is active already.
-    async fn record_first_use(&self, id: AppPasswordId, first: &Use, entry: &Entry) -> Stored<bool>;
+    /// What a password learns by a use: that it is used at all, or one more form of
+    /// its app. The use, the pin and the lines of audit are written together, and
+    /// only while the password is what the lesson says it was.
+    async fn learn(&self, lesson: &Lesson, used: &Use, entries: &[Entry]) -> Stored<Learned>;
+    /// Keeps which client was refused as another app, at most [`MOST_STRANGERS`] for
+    /// each password: the one seen longest ago goes. True, and `entry` is written, if
+    /// it was not known. Nothing is kept for a password that is gone.
+    async fn record_stranger(&self, id: AppPasswordId, stranger: &Stranger, entry: &Entry) -> Stored<bool>;
+    /// Clients that were refused as another app, the last one first.
+    async fn strangers(&self, id: AppPasswordId) -> Stored<Vec<Stranger>>;
+    /// Pins a client that was refused, and forgets that it was. False if it is none
+    /// of this password's, or the password is not this account's, is over or revoked.
+    async fn allow(&self, account: AccountId, id: AppPasswordId, pin: &Pin, entry: &Entry) -> Stored<bool>;
+    /// Forgets all pins and refused clients: the password waits for its first use
+    /// again, until `use_by`. False as in [`Store::allow`].
+    async fn relearn(&self, account: AccountId, id: AppPasswordId, use_by: Timestamp, entry: &Entry) -> Stored<bool>;
+    /// True if an app of the account has come in from the network of `from`: the same
+    /// 24 bits of an address of IP version 4, or 48 of version 6.
+    async fn has_come_from(&self, account: AccountId, from: IpAddr) -> Stored<bool>;
 
     // Routine, aggregated by the keeper; may lose the last second in a crash.
 

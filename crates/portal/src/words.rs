@@ -1,6 +1,6 @@
 //! The sentences and words of the pages.
 
-use authority::{Area, Reason, Scope, Scopes, State};
+use authority::{Area, Protocol, Reason, Scope, Scopes, State};
 use keeper::Denied;
 
 /// "Mail, calendars".
@@ -23,6 +23,34 @@ fn area_word(area: Area) -> &'static str {
         Area::Calendars => "calendars",
         Area::Contacts => "contacts",
         Area::Files => "files",
+    }
+}
+
+/// "mail and calendars": what an app does under these protocols, with a password
+/// that opens this.
+pub(crate) fn on(protocols: &[Protocol], scopes: &Scopes) -> String {
+    let areas = |wanted: &[Area]| -> Vec<String> {
+        let opened = wanted
+            .iter()
+            .filter(|area| scopes.iter().any(|scope| matches!(scope, Scope::Full(a) | Scope::Read(a) if a == *area)));
+        opened.map(|area| area_word(*area).to_owned()).collect()
+    };
+    let mut all: Vec<String> = vec![];
+    for (protocol, words) in [
+        (Protocol::Imap, vec!["mail".to_owned()]),
+        (Protocol::Pop3, vec!["mail (POP3)".to_owned()]),
+        (Protocol::Submission, vec!["sending".to_owned()]),
+        (Protocol::Sieve, vec!["mail filters".to_owned()]),
+        (Protocol::Http, areas(&[Area::Calendars, Area::Contacts, Area::Files])),
+    ] {
+        if protocols.contains(&protocol) {
+            all.extend(words);
+        }
+    }
+    match all.split_last() {
+        None => "the web".to_owned(),
+        Some((last, [])) => last.clone(),
+        Some((last, rest)) => format!("{} and {last}", rest.join(", ")),
     }
 }
 
@@ -78,6 +106,9 @@ pub(crate) fn reason(reason: Reason) -> &'static str {
         Reason::Revoked => "This password is revoked. Generate a new one, or remove the account from the app.",
         Reason::Network => {
             "The app is in a network that this password is not meant for. Go back to one that it is, or generate another password."
+        }
+        Reason::OtherApp => {
+            "This password is locked to another app. Generate one for this app, or look below whether to allow it."
         }
         Reason::Scope => "This password does not open this. Generate one that does.",
         Reason::TooManySessions => {

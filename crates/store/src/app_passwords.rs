@@ -1,14 +1,14 @@
 //! App passwords: looked up, made, ended.
 
-use authority::{AccountId, AppPassword, AppPasswordId, Entry, Event, Timestamp, Use};
+use authority::{AccountId, AppPassword, AppPasswordId, Entry, Event, Timestamp};
 use keeper::{Digest, Issued, Listed};
 
 use crate::{
     accounts,
     database::{Columns, Db, Value, values},
     failure::Outcome,
-    journal,
     line::pack,
+    pins,
     revocations::Record,
     rows::{self, Fields},
     writer::Write,
@@ -21,7 +21,20 @@ const FROM: &str = "FROM app_password AS p JOIN account AS a ON a.no = p.account
 
 pub(crate) fn by_digest<D: Db>(db: &D, digest: &Digest) -> Outcome<Option<AppPassword>> {
     let sql = format!("SELECT {} {FROM} WHERE substr(p.digest, 1, 8) = ?1 AND p.digest = ?2", rows::APP_PASSWORD);
-    db.first(&sql, values![&digest.0[..8], kept(digest)], rows::app_password)
+    let found = db.first(&sql, values![&digest.0[..8], kept(digest)], numbered)?;
+    found.map(|found| with_pins(db, found)).transpose().map(|found| found.map(|(_, password)| password))
+}
+
+/// With its number.
+pub(crate) fn numbered_by_id<D: Db>(db: &D, id: AppPasswordId) -> Outcome<Option<(i64, AppPassword)>> {
+    let sql = format!("SELECT {} {FROM} WHERE p.id = ?1", rows::APP_PASSWORD);
+    let found = db.first(&sql, values![id.as_bytes()], numbered)?;
+    found.map(|found| with_pins(db, found)).transpose()
+}
+
+fn with_pins<D: Db>(db: &D, (no, password): (i64, AppPassword)) -> Outcome<(i64, AppPassword)> {
+    let pins = pins::of(db, no)?;
+    Ok((no, AppPassword { pins, ..password }))
 }
 
 pub(crate) fn of_account<D: Db>(db: &D, account: AccountId) -> Outcome<Vec<Listed>> {
@@ -41,16 +54,21 @@ fn listed<D: Db>(db: &D, which: &str, values: &[Value<'_>]) -> Outcome<Vec<Liste
         rows::USE
     );
     let mut all: Vec<Listed> = vec![];
+    let mut numbers = vec![];
     db.query(&sql, values, |row| {
-        let password = rows::app_password(row)?;
+        let (no, password) = numbered(row)?;
         if all.last().is_none_or(|last| last.password.id != password.id) {
             all.push(Listed { password, uses: vec![] });
+            numbers.push(no);
         }
         if let (Some(one), Some(used)) = (all.last_mut(), rows::used(row, rows::APP_PASSWORD_WIDTH)?) {
             one.uses.push(used);
         }
         Ok(())
     })?;
+    for (one, no) in all.iter_mut().zip(numbers) {
+        one.password.pins = pins::of(db, no)?;
+    }
     Ok(all)
 }
 
@@ -133,24 +151,6 @@ pub(crate) fn revoke_living<D: Db>(
         write.log(&entry.also(Event::AppPasswordRevoked { id: *id }))?;
     }
     Ok(living.into_iter().map(|(_, id)| id).collect())
-}
-
-pub(crate) fn record_first_use<D: Db>(
-    write: &mut Write<'_, D>,
-    id: AppPasswordId,
-    first: &Use,
-    entry: &Entry,
-) -> Outcome<bool> {
-    let sql = format!("SELECT {} {FROM} WHERE p.id = ?1", rows::APP_PASSWORD);
-    let Some(password) = write.db.first(&sql, values![id.as_bytes()], rows::app_password)? else { return Ok(false) };
-    if password.revoked.is_some() || password.is_over(first.at) {
-        return Ok(false);
-    }
-    if password.first_used.is_none() {
-        journal::record_first_use(write, id, first)?;
-        write.log(entry)?;
-    }
-    Ok(true)
 }
 
 pub(crate) fn rehash<D: Db>(write: &mut Write<'_, D>, id: AppPasswordId, digest: &Digest) -> Outcome<bool> {

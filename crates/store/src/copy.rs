@@ -9,7 +9,7 @@ use crate::{
 
 /// In an order in which no row refers to one that is not there yet. Behind each
 /// column its kind: i a number, t a text, b octets.
-const TABLES: [(&str, &str); 12] = [
+const TABLES: [(&str, &str); 15] = [
     ("account", "no:i id:b standing:i primary_hash:t primary_by:i seed:b seed_by:i last_step:i created:i epoch:i"),
     ("login", "name:t account:i place:i"),
     ("recovery_code", "account:i digest:b"),
@@ -21,6 +21,9 @@ const TABLES: [(&str, &str); 12] = [
     ),
     ("door", "no:i name:t"),
     ("app_password_use", "app_password:i door:i first:i at:i source:b"),
+    ("signature", "no:i text:t"),
+    ("pin", "app_password:i signature:i since:i source:b pinned_by:i"),
+    ("stranger", "app_password:i signature:t door:i source:b at:i"),
     ("refusal", "account:i app_password:i door:i reason:t source:b at:i count:i"),
     ("stranger_refusal", "door:i reason:t source:b at:i count:i"),
     ("audit", "seq:i line:b seal:b"),

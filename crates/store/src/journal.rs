@@ -119,7 +119,7 @@ pub(crate) fn refusals<D: Db>(db: &D, account: AccountId, since: Timestamp) -> O
 }
 
 /// Doors have names of a few letters in every row otherwise.
-fn door<D: Db>(db: &D, name: &str) -> Outcome<i64> {
+pub(crate) fn door<D: Db>(db: &D, name: &str) -> Outcome<i64> {
     if let Some(no) = db.number("SELECT no FROM door WHERE name = ?1", values![name])? {
         return Ok(no);
     }
@@ -127,6 +127,6 @@ fn door<D: Db>(db: &D, name: &str) -> Outcome<i64> {
     no.ok_or_else(|| Failure::corrupt("door", "a new row got no number"))
 }
 
-fn number<D: Db>(db: &D, id: AppPasswordId) -> Outcome<Option<i64>> {
+pub(crate) fn number<D: Db>(db: &D, id: AppPasswordId) -> Outcome<Option<i64>> {
     db.number("SELECT no FROM app_password WHERE id = ?1", values![id.as_bytes()])
 }

@@ -160,7 +160,7 @@ pub(crate) fn chosen_by(who: ChosenBy) -> i64 {
     }
 }
 
-/// An app password, from [`APP_PASSWORD`].
+/// An app password, from [`APP_PASSWORD`]; its pins lie elsewhere: see `pins`.
 pub(crate) fn app_password(row: &dyn Columns) -> Outcome<AppPassword> {
     let row = Fields::of("app_password", row);
     Ok(AppPassword {
@@ -176,6 +176,7 @@ pub(crate) fn app_password(row: &dyn Columns) -> Outcome<AppPassword> {
             2 => LockMode::Off,
             other => return Err(row.corrupt(7, format_args!("{other} is no lock"))),
         },
+        pins: std::sync::Arc::default(),
         created: row.time(8)?,
         use_by: row.time(9)?,
         expires: row.end(10)?,

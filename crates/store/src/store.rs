@@ -1,21 +1,22 @@
 //! The port, kept once for both kinds of database.
 
-use std::{fmt, future::Future, path::Path};
+use std::{fmt, future::Future, net::IpAddr, path::Path};
 
 use async_trait::async_trait;
 use authority::{
-    Account, AccountId, AppPassword, AppPasswordId, Entry, Login, Primary, SealedEntry, SecondFactor, Standing,
-    Timestamp, Use,
+    Account, AccountId, AppPassword, AppPasswordId, Entry, Lesson, Login, Pin, Primary, SealedEntry, SecondFactor,
+    Standing, Stranger, Timestamp, Use,
 };
 use keeper::{
-    Added, Digest, Factors, Issued, Listed, NewAccount, Refused, Resealed, SetUpOffer, Spent, Store, Stored, Tenure,
+    Added, Digest, Factors, Issued, Learned, Listed, NewAccount, Refused, Resealed, SetUpOffer, Spent, Store, Stored,
+    Tenure,
 };
 
 use crate::{
     accounts, app_passwords,
     database::Db,
     failure::{Failure, Outcome},
-    journal, rows, sqlite,
+    journal, pins, rows, sqlite,
     writer::{Write, Writer},
 };
 
@@ -238,9 +239,32 @@ impl<K: Kind> Store for Sql<K> {
         self.write(move |write| app_passwords::revoke_all(write, account, &entry)).await
     }
 
-    async fn record_first_use(&self, id: AppPasswordId, first: &Use, entry: &Entry) -> Stored<bool> {
-        let (first, entry) = (first.clone(), entry.clone());
-        self.write(move |write| app_passwords::record_first_use(write, id, &first, &entry)).await
+    async fn learn(&self, lesson: &Lesson, used: &Use, entries: &[Entry]) -> Stored<Learned> {
+        let (lesson, used, entries) = (lesson.clone(), used.clone(), entries.to_vec());
+        self.write(move |write| pins::learn(write, &lesson, &used, &entries)).await
+    }
+
+    async fn record_stranger(&self, id: AppPasswordId, stranger: &Stranger, entry: &Entry) -> Stored<bool> {
+        let (stranger, entry) = (stranger.clone(), entry.clone());
+        self.write(move |write| pins::record_stranger(write, id, &stranger, &entry)).await
+    }
+
+    async fn strangers(&self, id: AppPasswordId) -> Stored<Vec<Stranger>> {
+        self.list(move |db| pins::strangers(db, id)).await
+    }
+
+    async fn allow(&self, account: AccountId, id: AppPasswordId, pin: &Pin, entry: &Entry) -> Stored<bool> {
+        let (pin, entry) = (pin.clone(), entry.clone());
+        self.write(move |write| pins::allow(write, account, id, &pin, &entry)).await
+    }
+
+    async fn relearn(&self, account: AccountId, id: AppPasswordId, use_by: Timestamp, entry: &Entry) -> Stored<bool> {
+        let entry = entry.clone();
+        self.write(move |write| pins::relearn(write, account, id, use_by, &entry)).await
+    }
+
+    async fn has_come_from(&self, account: AccountId, from: IpAddr) -> Stored<bool> {
+        self.look_up(move |db| pins::has_come_from(db, account, from)).await
     }
 
     async fn record_uses(&self, uses: &[(AppPasswordId, Use)]) -> Stored<()> {

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use authority::{
     Account, AccountId, Actor, AppName, AppPassword, AppPasswordId, ChosenBy, Entry, Event, Label, LockMode, Login,
-    Networks, Primary, PrimaryHash, SealedSeed, SecondFactor, Standing, Timestamp, Use,
+    Networks, Primary, PrimaryHash, SealedSeed, SecondFactor, Signature, Standing, Timestamp, Use,
 };
 use keeper::{Digest, NewAccount};
 
@@ -59,6 +59,7 @@ pub fn app_password(account: &Account, label: &str) -> AppPassword {
         scopes: "mail,mail:send".parse().expect("scopes"),
         networks: Networks::default(),
         lock: LockMode::Lock,
+        pins: Arc::default(),
         created: THEN,
         use_by: THEN.plus(Duration::from_secs(3600)),
         expires: None,
@@ -89,4 +90,10 @@ pub fn by_admin(account: &Account, secs: u64, event: Event) -> Entry {
 fn seeded(name: &str) -> Seeded {
     // FNV-1a: any spread of names over seeds will do.
     Seeded::new(name.bytes().fold(0xcbf2_9ce4_8422_2325, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3)))
+}
+
+/// What a mail app of this name looks like to an IMAP door; the same name always looks
+/// the same.
+pub fn signature(name: &str) -> Signature {
+    format!("1;imap;-;{name};a009,LOGIN.qq;SELECT").parse().expect("a signature")
 }

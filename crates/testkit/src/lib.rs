@@ -29,7 +29,9 @@ mod sync {
 
 pub use clock::FixedClock;
 pub use disk::Disk;
-pub use fixtures::{account, app_password, by_admin, digest, login, new_account, primary, second_factor, used};
+pub use fixtures::{
+    account, app_password, by_admin, digest, login, new_account, primary, second_factor, signature, used,
+};
 pub use memory::{Call, Hold, MemoryStore};
 pub use postgres::Postgres;
 pub use seeded::Seeded;

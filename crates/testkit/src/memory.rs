@@ -2,18 +2,21 @@
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
+    net::IpAddr,
     path::Path,
     sync::{Arc, PoisonError},
 };
 
 use async_trait::async_trait;
 use authority::{
-    Account, AccountId, AppPassword, AppPasswordId, AuditKey, ChosenBy, Entry, Event, Login, Primary, SealedEntry,
-    SecondFactor, Standing, Timestamp, Use, audit::GENESIS,
+    Account, AccountId, AppPassword, AppPasswordId, AuditKey, ChosenBy, Entry, Event, Lesson, Login, Pin, Primary,
+    SealedEntry, SecondFactor, Standing, Stranger, Timestamp, Use,
+    app_lock::{Was, pins_with},
+    audit::GENESIS,
 };
 use keeper::{
-    Added, Digest, Factors, Issued, Listed, NewAccount, Refused, Resealed, SetUpOffer, Spent, Store, StoreError,
-    Stored, Tenure,
+    Added, Digest, Factors, Issued, Learned, Listed, MOST_STRANGERS, NewAccount, Refused, Resealed, SetUpOffer, Spent,
+    Store, StoreError, Stored, Tenure,
 };
 
 use tokio::sync::Notify;
@@ -81,6 +84,8 @@ struct Password {
     password: AppPassword,
     digest: Digest,
     uses: BTreeMap<Arc<str>, Use>,
+    /// The last one first.
+    strangers: Vec<Stranger>,
 }
 
 impl MemoryStore {
@@ -170,6 +175,10 @@ impl Kept {
         self.passwords.iter_mut().find(|one| one.password.id == id)
     }
 
+    fn living(&mut self, account: AccountId, id: AppPasswordId, at: Timestamp) -> Option<&mut Password> {
+        self.password(id).filter(|one| one.password.account == account && is_alive(&one.password, at))
+    }
+
     fn alive(&self, account: AccountId, at: Timestamp) -> Vec<AppPasswordId> {
         let of = self.passwords.iter().map(|one| &one.password).filter(|password| password.account == account);
         of.filter(|password| is_alive(password, at)).map(|password| password.id).collect()
@@ -211,6 +220,12 @@ impl Password {
         if used.at >= last.at {
             *last = used.clone();
         }
+    }
+
+    fn pin(&mut self, pin: &Pin) {
+        let others: Vec<Pin> =
+            self.password.pins.iter().filter(|known| known.signature != pin.signature).cloned().collect();
+        self.password.pins = pins_with(&others, pin.clone());
     }
 
     fn listed(&self) -> Listed {
@@ -470,7 +485,12 @@ impl Store for MemoryStore {
         if kept.alive(password.account, password.created).len() >= limit {
             return Ok(Issued::LimitReached);
         }
-        kept.passwords.push(Password { password: password.clone(), digest: *digest, uses: BTreeMap::new() });
+        kept.passwords.push(Password {
+            password: password.clone(),
+            digest: *digest,
+            uses: BTreeMap::new(),
+            strangers: vec![],
+        });
         kept.append(entry);
         Ok(Issued::Done)
     }
@@ -501,18 +521,76 @@ impl Store for MemoryStore {
         Ok(kept.revoke_alive(account, entry))
     }
 
-    async fn record_first_use(&self, id: AppPasswordId, first: &Use, entry: &Entry) -> Stored<bool> {
+    async fn learn(&self, lesson: &Lesson, used: &Use, entries: &[Entry]) -> Stored<Learned> {
         let mut kept = self.kept()?;
-        let Some(one) = kept.password(id).filter(|one| is_alive(&one.password, first.at)) else {
-            return Ok(false);
+        let Some(one) = kept.password(lesson.password).filter(|one| is_alive(&one.password, used.at)) else {
+            return Ok(Learned::Gone);
         };
-        if one.password.first_used.is_none() {
-            one.password.first_used = Some(first.at);
-            one.used(first);
-            kept.saw(first.at);
+        if Was::of(&one.password) != lesson.was {
+            return Ok(Learned::Outdated);
+        }
+        one.password.first_used.get_or_insert(used.at);
+        one.used(used);
+        if let Some(pin) = &lesson.pin {
+            one.pin(pin);
+        }
+        kept.saw(used.at);
+        entries.iter().for_each(|entry| kept.append(entry));
+        Ok(Learned::Done)
+    }
+
+    async fn record_stranger(&self, id: AppPasswordId, stranger: &Stranger, entry: &Entry) -> Stored<bool> {
+        let mut kept = self.kept()?;
+        let Some(one) = kept.password(id) else { return Ok(false) };
+        let before = one.strangers.len();
+        one.strangers.retain(|known| known.signature != stranger.signature);
+        let is_new = one.strangers.len() == before;
+        one.strangers.insert(0, stranger.clone());
+        one.strangers.sort_by_key(|known| std::cmp::Reverse(known.at));
+        one.strangers.truncate(MOST_STRANGERS);
+        kept.saw(stranger.at);
+        if is_new {
             kept.append(entry);
         }
+        Ok(is_new)
+    }
+
+    async fn strangers(&self, id: AppPasswordId) -> Stored<Vec<Stranger>> {
+        Ok(self.kept()?.password(id).map(|one| one.strangers.clone()).unwrap_or_default())
+    }
+
+    async fn allow(&self, account: AccountId, id: AppPasswordId, pin: &Pin, entry: &Entry) -> Stored<bool> {
+        let mut kept = self.kept()?;
+        let Some(one) = kept.living(account, id, entry.at) else { return Ok(false) };
+        let before = one.strangers.len();
+        one.strangers.retain(|known| known.signature != pin.signature);
+        if one.strangers.len() == before {
+            return Ok(false);
+        }
+        one.pin(pin);
+        kept.append(entry);
         Ok(true)
+    }
+
+    async fn relearn(&self, account: AccountId, id: AppPasswordId, use_by: Timestamp, entry: &Entry) -> Stored<bool> {
+        let mut kept = self.kept()?;
+        let Some(one) = kept.living(account, id, entry.at) else { return Ok(false) };
+        one.strangers.clear();
+        (one.password.first_used, one.password.use_by) = (None, use_by);
+        one.password.pins = Arc::default();
+        kept.append(entry);
+        Ok(true)
+    }
+
+    async fn has_come_from(&self, account: AccountId, from: IpAddr) -> Stored<bool> {
+        let network = |address: IpAddr| match address.to_canonical() {
+            IpAddr::V4(address) => address.octets()[..3].to_vec(),
+            IpAddr::V6(address) => address.octets()[..6].to_vec(),
+        };
+        let kept = self.kept()?;
+        let mut uses =
+            kept.passwords.iter().filter(|one| one.password.account == account).flat_map(|one| one.uses.values());
+        Ok(uses.any(|used| network(used.from) == network(from)))
     }
 
     async fn record_uses(&self, uses: &[(AppPasswordId, Use)]) -> Stored<()> {

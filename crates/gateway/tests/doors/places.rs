@@ -1,7 +1,7 @@
 //! More sessions than a password may have: every door says "try later", none
 //! says "wrong password".
 
-use authority::{Protocol, Secret};
+use authority::{Client, Protocol, Secret};
 use gateway::{MailDoor, MasterUser};
 use http::StatusCode;
 use keeper::{LiveSession, SignIn, SignInAttempt};
@@ -21,7 +21,11 @@ async fn crowd(world: &World, secret: &Secret, protocol: Protocol) -> Vec<LiveSe
     let mut held = Vec::new();
     for _ in 1..64 {
         let from = [192, 0, 2, 1].into();
-        match world.keeper.sign_in(SignInAttempt { login: ALICE, acting_as: None, secret, door: &door, from }).await {
+        match world
+            .keeper
+            .sign_in(SignInAttempt { login: ALICE, acting_as: None, secret, door: &door, from, client: Client::Unseen })
+            .await
+        {
             SignIn::Admitted(_, session) => held.push(session),
             other => panic!("{other:?}"),
         }
@@ -69,7 +73,14 @@ async fn http_says_try_later() {
     }
     let door = door("elsewhere", Protocol::Http, "mail");
     let from = [192, 0, 2, 1].into();
-    let attempt = SignInAttempt { login: ALICE, acting_as: None, secret: &issued.secret, door: &door, from };
+    let attempt = SignInAttempt {
+        login: ALICE,
+        acting_as: None,
+        secret: &issued.secret,
+        door: &door,
+        from,
+        client: Client::Unseen,
+    };
     let SignIn::Admitted(_, _taken) = world.keeper.sign_in(attempt).await else { panic!("the last place is free") };
     let answer = ask(dav.address, "GET /", &authorization).await;
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);

@@ -4,8 +4,8 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use authority::{
-    AppName, AppPasswordRequest, AppPasswordRules, AuditKey, Cutoff, Domain, Door, Label, LockMode, Login, Protocol,
-    Secret, Timestamp,
+    AppName, AppPasswordRequest, AppPasswordRules, AuditKey, Catalogue, Cutoff, Domain, Door, Label, LockMode, Login,
+    Protocol, Secret, Timestamp,
 };
 use front::{Address, Endpoint, Limits, Security, Server, Service, Shutdown, ShutdownHandle};
 use keeper::{AddAccount, FreshMandate, HashCost, IssuedSecret, Keeper, Keys, ServerKey, Site};
@@ -45,6 +45,7 @@ impl World {
             cutoff,
             rules: AppPasswordRules::default(),
             hash_cost: HashCost { memory: 64, passes: 1 },
+            apps: Catalogue::default(),
         };
         let keys = Keys::new(ServerKey::new([1; 32]), key);
         let keeper = Keeper::new(site, Box::new(store.clone()), keys, Box::new(clock), Box::new(Seeded::new(1)));

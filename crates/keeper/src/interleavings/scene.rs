@@ -12,8 +12,8 @@ use std::{
 };
 
 use authority::{
-    Account, Actor, AppName, AppPasswordId, AppPasswordRequest, AppPasswordRules, AuditKey, Cutoff, Domain, Door,
-    Label, LockMode, Networks, Protocol, Secret, Timestamp, audit::FactorsBy,
+    Account, Actor, AppName, AppPasswordId, AppPasswordRequest, AppPasswordRules, AuditKey, Catalogue, Client, Cutoff,
+    Domain, Door, Label, LockMode, Networks, Protocol, Secret, Timestamp, audit::FactorsBy,
 };
 use loom::thread::JoinHandle;
 use testkit::Seeded;
@@ -143,6 +143,7 @@ impl Scene {
             cutoff: Cutoff::Enforced,
             rules: AppPasswordRules::default(),
             hash_cost: HashCost { memory: 64, passes: 1 },
+            apps: Catalogue::default(),
         };
         let keys = Keys::new(ServerKey::new([1; 32]), key);
         let keeper =
@@ -170,7 +171,14 @@ impl Scene {
         let door = Door { name: Arc::from("imap"), protocol: Protocol::Imap, needs: "mail".parse().unwrap() };
         let from = [192, 0, 2, 7].into();
         self.keeper
-            .sign_in(SignInAttempt { login: LOGIN, acting_as: None, secret: &self.secret, door: &door, from })
+            .sign_in(SignInAttempt {
+                login: LOGIN,
+                acting_as: None,
+                secret: &self.secret,
+                door: &door,
+                from,
+                client: Client::Unseen,
+            })
             .await
     }
 
@@ -186,7 +194,7 @@ impl Scene {
                 self.answered("refused");
                 None
             }
-            SignIn::Unavailable | SignIn::TooMany => {
+            SignIn::Unavailable | SignIn::TooMany | SignIn::Provisional(..) => {
                 self.answered("unavailable");
                 None
             }
@@ -220,7 +228,7 @@ impl Scene {
         match self.sign_in().await {
             SignIn::Refused(_) => {}
             SignIn::Admitted(..) => self.report.wrong("a sign-in is admitted after the acknowledgement"),
-            SignIn::Unavailable | SignIn::TooMany => {
+            SignIn::Unavailable | SignIn::TooMany | SignIn::Provisional(..) => {
                 self.report.wrong("a sign-in is put off after the acknowledgement")
             }
         }

@@ -22,7 +22,7 @@ async fn admitted(world: &World, secret: &Secret) -> Option<LiveSession> {
     match world.sign_in(ALICE, secret.expose(), &imap()).await {
         SignIn::Admitted(_, session) => Some(session),
         SignIn::Refused(_) => None,
-        SignIn::Unavailable | SignIn::TooMany => panic!("the store is there"),
+        SignIn::Unavailable | SignIn::TooMany | SignIn::Provisional(..) => panic!("the store is there"),
     }
 }
 

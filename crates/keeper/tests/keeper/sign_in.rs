@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::world::{HOME, PRIMARY, World, dav, imap};
-use authority::{Cutoff, Reason, Secret, Standing};
+use authority::{Client, Cutoff, Reason, Secret, Standing};
 use keeper::{DEADLINE, JITTER, SignIn, SignInAttempt, TurnedAway};
 use tokio::time::Instant;
 
@@ -68,6 +68,7 @@ async fn nobody_acts_as_somebody_else() {
             secret: &secret,
             door: &door,
             from: HOME.parse().unwrap(),
+            client: Client::Unseen,
         };
         let answer = world.keeper.sign_in(attempt).await;
         assert_eq!(matches!(answer, SignIn::Admitted(..)), comes_in, "{acting_as:?}: {answer:?}");
@@ -155,8 +156,14 @@ async fn nothing_prints_what_was_typed() {
     let issued = world.password(&mandate, "mail").await;
     let secret = Secret::new(issued.secret.expose().to_owned());
     let door = imap();
-    let attempt =
-        SignInAttempt { login: ALICE, acting_as: None, secret: &secret, door: &door, from: HOME.parse().unwrap() };
+    let attempt = SignInAttempt {
+        login: ALICE,
+        acting_as: None,
+        secret: &secret,
+        door: &door,
+        from: HOME.parse().unwrap(),
+        client: Client::Unseen,
+    };
     let printed = format!("{attempt:?} {issued:?} {:?}", world.keeper);
     assert!(!printed.contains(&issued.secret.expose()[..4]), "{printed}");
 }

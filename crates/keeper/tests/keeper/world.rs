@@ -4,8 +4,8 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use crate::drawer::Drawer;
 use authority::{
-    Account, AppName, AppPasswordRequest, AppPasswordRules, AuditKey, Cutoff, Domain, Door, Label, LockMode, Login,
-    Protocol, Secret, Timestamp,
+    Account, AppName, AppPasswordRequest, AppPasswordRules, AuditKey, Catalogue, Client, Cutoff, Domain, Door, Label,
+    LockMode, Login, Protocol, Secret, Timestamp,
 };
 use keeper::{
     AddAccount, FreshMandate, HashCost, IssuedSecret, Keeper, Keys, ServerKey, SignIn, SignInAttempt, Site, Store,
@@ -45,6 +45,7 @@ impl World {
             cutoff,
             rules: AppPasswordRules::default(),
             hash_cost: HashCost { memory: 64, passes: 1 },
+            apps: Catalogue::default(),
         };
         let drawer = Drawer::default();
         let keys = Keys::new(ServerKey::new([1; 32]), key).kept_in(Box::new(drawer.clone()));
@@ -82,7 +83,9 @@ impl World {
     pub(crate) async fn sign_in_from(&self, login: &str, secret: &str, door: &Door, from: &str) -> SignIn {
         let secret = Secret::new(secret.into());
         let from: IpAddr = from.parse().unwrap();
-        self.keeper.sign_in(SignInAttempt { login, acting_as: None, secret: &secret, door, from }).await
+        self.keeper
+            .sign_in(SignInAttempt { login, acting_as: None, secret: &secret, door, from, client: Client::Unseen })
+            .await
     }
 
     pub(crate) async fn store_account(&self, login: &str) -> Account {

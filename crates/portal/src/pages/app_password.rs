@@ -9,6 +9,7 @@ use keeper::Listed;
 
 use super::{
     Answer, Frame, Here, Nothing, SignedIn, Watching,
+    app_lock::{Locked, locked},
     app_passwords::{Confirm, Row},
     go, page,
 };
@@ -77,13 +78,15 @@ pub(super) async fn doors_of(here: &Shared, listed: &Listed) -> Result<Doors, Tu
 #[template(path = "app_password.html")]
 struct Page<'a> {
     frame: Frame<'a>,
+    notice: Option<String>,
     row: Row,
     login: &'a str,
     doors: Doors,
+    locked: Locked<'a>,
 }
 
 /// The owner's own password with this id; somebody else's is not there.
-async fn own(here: &Shared, signed_in: &SignedIn, id: &str) -> Result<(Listed, State), Turned> {
+pub(super) async fn own(here: &Shared, signed_in: &SignedIn, id: &str) -> Result<(Listed, State), Turned> {
     let id: AppPasswordId = id.parse().map_err(|_| Turned::NotFound)?;
     let overview = here.keeper.overview(&signed_in.owner.mandate()).await?.ok_or(Turned::SIGN_IN)?;
     overview.passwords.into_iter().find(|(listed, _)| listed.password.id == id).ok_or(Turned::NotFound)
@@ -93,9 +96,11 @@ pub(super) async fn show(here: Here, signed_in: SignedIn, Path(id): Path<String>
     let (listed, state) = own(&here, &signed_in, &id).await?;
     page(&Page {
         frame: Frame::of(&here, &signed_in),
+        notice: here.sessions.hear(&signed_in.seen),
         row: Row::new(&here, &listed, state),
         login: signed_in.account.login.as_str(),
         doors: doors_of(&here, &listed).await?,
+        locked: locked(&here, &signed_in, &listed.password).await?,
     })
 }
 

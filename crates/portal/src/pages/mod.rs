@@ -1,5 +1,6 @@
 //! The pages: what they need of a request, and where they hang.
 
+mod app_lock;
 mod app_password;
 mod app_passwords;
 mod apps;
@@ -65,6 +66,8 @@ pub(crate) fn routes(shared: Arc<Shared>) -> Router {
         .route("/security/app-passwords/{id}", get(app_password::show))
         .route("/security/app-passwords/{id}/doors", get(app_password::doors))
         .route("/security/app-passwords/{id}/revoke", get(app_password::confirm_revoke).post(app_password::revoke))
+        .route("/security/app-passwords/{id}/allow", post(app_lock::allow))
+        .route("/security/app-passwords/{id}/relearn", get(app_lock::confirm_relearn).post(app_lock::relearn))
         .route("/.well-known/change-password", get(async || Redirect::to("/security/password")))
         .route("/static/postern.css", get(static_files::css))
         .route("/static/postern.js", get(static_files::js))

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use authority::{AppPasswordRules, AuditKey, Cutoff, Domain, Door, LockMode, Login, Protocol, Secret, Timestamp};
+use authority::{
+    AppPasswordRules, AuditKey, Catalogue, Client, Cutoff, Domain, Door, LockMode, Login, Protocol, Secret, Timestamp,
+};
 use keeper::{AccountAdded, AddAccount, HashCost, Keeper, Keys, ServerKey, SignIn, SignInAttempt, Site, Store};
 use portal::{DoorHelp, Portal, Settings};
 use testkit::{FixedClock, MemoryStore, Seeded};
@@ -49,6 +51,7 @@ impl World {
             cutoff: Cutoff::Enforced,
             rules: AppPasswordRules::default(),
             hash_cost: HashCost { memory: 64, passes: 1 },
+            apps: Catalogue::default(),
         };
         let clock = FixedClock::new(Timestamp::from_millis(1_800_000_000_000));
         let keys = Keys::new(ServerKey::new([1; 32]), key);
@@ -94,7 +97,8 @@ impl World {
         let help = doors().into_iter().find(|help| &*help.door.name == door).unwrap();
         let from = "198.51.100.20".parse().unwrap();
         let secret = Secret::new(secret.into());
-        let attempt = SignInAttempt { login, acting_as: None, secret: &secret, door: &help.door, from };
+        let attempt =
+            SignInAttempt { login, acting_as: None, secret: &secret, door: &help.door, from, client: Client::Unseen };
         self.keeper.sign_in(attempt).await
     }
 

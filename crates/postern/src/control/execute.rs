@@ -4,7 +4,8 @@ use std::{collections::HashMap, time::Duration};
 
 use authority::{
     Account, AccountId, AppName, AppPassword, AppPasswordId, AppPasswordRequest, ChosenBy, Credential, Cutoff, Entry,
-    Label, LockMode, Login, Networks, Scope, Scopes, SealedEntry, Secret, Standing, State, Timestamp,
+    Label, LockMode, Login, Networks, Pin, PinnedBy, Scope, Scopes, SealedEntry, Secret, Standing, State, Stranger,
+    Timestamp,
 };
 use keeper::{
     AddAccount, AdminError, AuditVerdict, FreshMandate, IssueError, Keeper, Listed, RotationError, SessionInfo,
@@ -178,7 +179,11 @@ async fn run(keeper: &Keeper, config: &Config, canary: &Canary, Uid(uid): Uid, c
             let overview = keeper.overview(&mandate).await?.ok_or_else(|| gone(&account))?;
             let found = overview.passwords.iter().find(|(listed, _)| listed.password.id == id);
             let (listed, state) = found.ok_or_else(|| gone(&account))?;
-            password_row(listed, *state, &account)
+            let mut row = password_row(listed, *state, &account);
+            row["locked_to"] = listed.password.pins.iter().map(|pin| pin_row(keeper, &listed.password, pin)).collect();
+            let strangers = keeper.strangers(&mandate, id).await?;
+            row["refused_apps"] = strangers.iter().map(|stranger| stranger_row(keeper, stranger)).collect();
+            row
         }
         Command::AppPasswordRevoke { id } => {
             let (account, mandate, id) = password_owner(keeper, uid, &id).await?;
@@ -344,6 +349,31 @@ fn password_row(listed: &Listed, state: State, account: &Account) -> Value {
         "uses": listed.uses.iter().map(|used| json!({
             "door": &*used.door, "at": date(used.at), "from": used.from,
         })).collect::<Vec<_>>(),
+    })
+}
+
+fn pin_row(keeper: &Keeper, password: &AppPassword, pin: &Pin) -> Value {
+    json!({
+        "app": keeper.app_of(password, pin),
+        "protocol": pin.signature.protocol().name(),
+        "since": date(pin.since),
+        "from": pin.from,
+        "by": match pin.by {
+            PinnedBy::FirstUse => "first use",
+            PinnedBy::Drift => "a new form of the app",
+            PinnedBy::Owner => "the owner",
+        },
+        "client": pin.signature.to_string(),
+    })
+}
+
+fn stranger_row(keeper: &Keeper, stranger: &Stranger) -> Value {
+    json!({
+        "app": keeper.name_of(&stranger.signature),
+        "door": &*stranger.door,
+        "from": stranger.from,
+        "at": date(stranger.at),
+        "client": stranger.signature.to_string(),
     })
 }
 

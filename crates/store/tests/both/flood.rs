@@ -3,8 +3,8 @@
 use std::{net::IpAddr, sync::Arc};
 
 use authority::{
-    AppName, AppPasswordRequest, AppPasswordRules, Cutoff, Domain, Door, Label, LockMode, Login, Networks, Protocol,
-    Secret, Timestamp,
+    AppName, AppPasswordRequest, AppPasswordRules, Catalogue, Client, Cutoff, Domain, Door, Label, LockMode, Login,
+    Networks, Protocol, Secret, Timestamp,
 };
 use keeper::{AddAccount, HashCost, Keeper, Keys, ServerKey, SignIn, SignInAttempt, Site as Rules, Store};
 use testkit::{FixedClock, Seeded, contract};
@@ -22,6 +22,7 @@ async fn keeper(store: Box<dyn Store>) -> Keeper {
         cutoff: Cutoff::Enforced,
         rules: AppPasswordRules::default(),
         hash_cost: HashCost { memory: 64, passes: 1 },
+        apps: Catalogue::default(),
     };
     let keys = Keys::new(ServerKey::new([1; 32]), contract::key());
     let clock = FixedClock::new(Timestamp::from_millis(1_800_000_000_000));
@@ -34,7 +35,9 @@ fn imap() -> Door {
 
 async fn sign_in(keeper: &Keeper, login: &str, secret: &str, from: IpAddr) -> SignIn {
     let secret = Secret::new(secret.to_owned());
-    keeper.sign_in(SignInAttempt { login, acting_as: None, secret: &secret, door: &imap(), from }).await
+    keeper
+        .sign_in(SignInAttempt { login, acting_as: None, secret: &secret, door: &imap(), from, client: Client::Unseen })
+        .await
 }
 
 /// What a guesser sends: a third each of the right shape, of another, and for

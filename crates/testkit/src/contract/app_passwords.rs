@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use authority::{Account, AppName, AppPasswordId, Event, LockMode, Standing};
 use keeper::{Issued, Store};
 
-use super::{add, first_used, issue, issued, log, logged_since, revoked};
+use super::{add, first_use, first_used, issue, issued, log, logged_since, revoked};
 use crate::{account, app_password, by_admin, digest, used};
 
 pub async fn an_app_password_reads_back_as_it_was_issued(store: Arc<dyn Store>) {
@@ -96,7 +96,7 @@ pub async fn the_limit_counts_what_is_alive(store: Arc<dyn Store>) {
     };
     let (short, outcome) = try_issue("short", 0).await;
     assert_eq!(outcome, Issued::Done);
-    assert!(store.record_first_use(short.id, &used("imap", 1), &first_used(&alice, &short, 1)).await.unwrap());
+    assert!(first_use(&*store, short.id, &used("imap", 1), &first_used(&alice, &short, 1)).await);
     assert_eq!(try_issue("waiting", 0).await.1, Issued::Done);
     let known = log(&*store).await.len();
     let (third, outcome) = try_issue("third", 99).await;
@@ -108,7 +108,7 @@ pub async fn the_limit_counts_what_is_alive(store: Arc<dyn Store>) {
     let (third, outcome) = try_issue("third", 100).await;
     assert_eq!(outcome, Issued::Done);
     assert_eq!(try_issue("fourth", 999).await.1, Issued::LimitReached);
-    assert!(store.record_first_use(third.id, &used("imap", 999), &first_used(&alice, &third, 999)).await.unwrap());
+    assert!(first_use(&*store, third.id, &used("imap", 999), &first_used(&alice, &third, 999)).await);
     let (fourth, outcome) = try_issue("fourth", 1000).await;
     assert_eq!(outcome, Issued::Done);
     assert_eq!(try_issue("fifth", 1001).await.1, Issued::LimitReached);
@@ -143,7 +143,7 @@ pub async fn revocation_is_final(store: Arc<dyn Store>) {
 
     assert!(!store.revoke(alice.id, laptop.id, &revoked(&alice, &laptop, 20)).await.unwrap());
     let first = first_used(&alice, &laptop, 5);
-    assert!(!store.record_first_use(laptop.id, &used("imap", 5), &first).await.unwrap());
+    assert!(!first_use(&*store, laptop.id, &used("imap", 5), &first).await);
     let all = by_admin(&alice, 30, Event::AllAppPasswordsRevoked);
     assert_eq!(store.revoke_all(alice.id, &all).await.unwrap(), []);
     assert_eq!(log(&*store).await.len(), known);
@@ -214,11 +214,9 @@ pub async fn the_first_use_makes_a_password_active(store: Arc<dyn Store>) {
     let laptop = app_password(&alice, "Laptop");
     issue(&*store, &alice, &laptop).await;
     let (first, entry) = (used("imap", 10), first_used(&alice, &laptop, 10));
-    assert!(store.record_first_use(laptop.id, &first, &entry).await.unwrap());
+    assert!(first_use(&*store, laptop.id, &first, &entry).await);
     let again = first_used(&alice, &laptop, 20);
-    assert!(store.record_first_use(laptop.id, &used("imap", 20), &again).await.unwrap());
-    // Long after the hour: it is active.
-    assert!(store.record_first_use(laptop.id, &used("imap", 9999), &again).await.unwrap());
+    assert!(!first_use(&*store, laptop.id, &used("imap", 20), &again).await, "it is not the first");
     let listed = store.app_password(laptop.id).await.unwrap().unwrap();
     assert_eq!(listed.password.first_used, Some(first.at));
     assert_eq!(listed.uses, [first], "a second first use writes nothing");
@@ -237,13 +235,13 @@ pub async fn a_first_use_that_comes_too_late_changes_nothing(store: Arc<dyn Stor
     let known = log(&*store).await.len();
     for (password, secs) in [(&laptop, 100), (&laptop, 101), (&short, 50)] {
         let entry = first_used(&alice, password, secs);
-        assert!(!store.record_first_use(password.id, &used("imap", secs), &entry).await.unwrap());
+        assert!(!first_use(&*store, password.id, &used("imap", secs), &entry).await);
         let listed = store.app_password(password.id).await.unwrap().unwrap();
         assert_eq!((&listed.password, listed.uses.len()), (password, 0));
     }
     let entry = first_used(&alice, &laptop, 10);
     let none = AppPasswordId::from_bytes([0; 10]);
-    assert!(!store.record_first_use(none, &used("imap", 10), &entry).await.unwrap());
+    assert!(!first_use(&*store, none, &used("imap", 10), &entry).await);
     assert_eq!(log(&*store).await.len(), known);
-    assert!(store.record_first_use(laptop.id, &used("imap", 99), &entry).await.unwrap());
+    assert!(first_use(&*store, laptop.id, &used("imap", 99), &entry).await);
 }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use authority::{Account, ChosenBy, Event, Primary, SealedSeed, SecondFactor};
 use keeper::{Added, Digest, Factors, NewAccount, Resealed, SetUpOffer, Spent, Store};
 
-use super::{add, added, first_used, issue, log, logged_since, revoked};
+use super::{add, added, first_use, first_used, issue, log, logged_since, revoked};
 use crate::{account, app_password, by_admin, digest, primary, second_factor, used};
 
 /// One of each: active, waiting, over in three ways, revoked. The ids of the
@@ -21,8 +21,8 @@ async fn of_each_state(store: &dyn Store, alice: &Account) -> [authority::AppPas
     for password in [&active, &waiting, &not_used_in_time, &expired, &gone] {
         issue(store, alice, password).await;
     }
-    assert!(store.record_first_use(active.id, &used("imap", 1), &first_used(alice, &active, 1)).await.unwrap());
-    assert!(store.record_first_use(expired.id, &used("imap", 1), &first_used(alice, &expired, 1)).await.unwrap());
+    assert!(first_use(store, active.id, &used("imap", 1), &first_used(alice, &active, 1)).await);
+    assert!(first_use(store, expired.id, &used("imap", 1), &first_used(alice, &expired, 1)).await);
     assert!(store.revoke(alice.id, gone.id, &revoked(alice, &gone, 2)).await.unwrap());
     [active.id, waiting.id]
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use authority::{Account, AppPasswordId, Event, Reason, Use};
 use keeper::{Refused, Store};
 
-use super::{add, first_used, issue, log};
+use super::{add, first_use, first_used, issue, log};
 use crate::{account, app_password, by_admin, used};
 
 pub async fn uses_never_go_back_in_time(store: Arc<dyn Store>) {
@@ -25,7 +25,7 @@ pub async fn uses_never_go_back_in_time(store: Arc<dyn Store>) {
     assert_eq!(uses(laptop.id).await, [away, used("dav", 1)]);
     assert_eq!(uses(phone.id).await, [used("dav", 5)]);
     // A use from before the first one, told late.
-    assert!(store.record_first_use(phone.id, &used("dav", 3), &first_used(&alice, &phone, 3)).await.unwrap());
+    assert!(first_use(&*store, phone.id, &used("dav", 3), &first_used(&alice, &phone, 3)).await);
     assert_eq!(uses(phone.id).await, [used("dav", 5)]);
     assert_eq!(log(&*store).await.len(), known + 1, "routine is not audited");
 }
@@ -87,7 +87,7 @@ pub async fn the_newest_time_covers_all_that_is_recorded(store: Arc<dyn Store>) 
     assert_eq!(newest().await, Some(used("", 0).at));
     let laptop = app_password(&alice, "Laptop");
     issue(&*store, &alice, &laptop).await;
-    assert!(store.record_first_use(laptop.id, &used("imap", 10), &first_used(&alice, &laptop, 10)).await.unwrap());
+    assert!(first_use(&*store, laptop.id, &used("imap", 10), &first_used(&alice, &laptop, 10)).await);
     assert_eq!(newest().await, Some(used("", 10).at));
     store.record_uses(&[(laptop.id, used("imap", 20))]).await.unwrap();
     assert_eq!(newest().await, Some(used("", 20).at));

@@ -6,6 +6,7 @@
 #![expect(missing_docs, reason = "a promise is named in full")]
 
 mod accounts;
+mod app_lock;
 mod app_passwords;
 mod audit;
 mod factors;
@@ -13,14 +14,18 @@ mod journal;
 mod races;
 
 pub use accounts::*;
+pub use app_lock::*;
 pub use app_passwords::*;
 pub use audit::*;
 pub use factors::*;
 pub use journal::*;
 pub use races::*;
 
-use authority::{Account, AppPassword, AuditKey, Entry, Event, audit::FactorsBy, audit::Verifier};
-use keeper::{Added, Issued, Store};
+use authority::{
+    Account, AppPassword, AppPasswordId, AuditKey, Entry, Event, Lesson, Use, app_lock::Was, audit::FactorsBy,
+    audit::Verifier,
+};
+use keeper::{Added, Issued, Learned, Store};
 
 use crate::{by_admin, digest, new_account};
 
@@ -58,6 +63,13 @@ macro_rules! contract_suite {
             revoke_all_ends_what_is_alive
             the_first_use_makes_a_password_active
             a_first_use_that_comes_too_late_changes_nothing
+            a_pin_is_kept_with_the_use_that_made_it
+            of_two_lessons_on_the_same_state_one_is_kept
+            a_password_keeps_so_many_pins
+            strangers_are_told_once_and_are_so_many
+            an_app_is_allowed_by_its_owner_once_it_was_refused
+            a_password_that_learns_anew_waits_again
+            where_an_account_has_come_from_is_known_by_network
             uses_never_go_back_in_time
             refusals_of_one_kind_are_one_line
             strangers_refusals_belong_to_nobody
@@ -124,6 +136,13 @@ fn revoked(account: &Account, password: &AppPassword, secs: u64) -> Entry {
 
 fn first_used(account: &Account, password: &AppPassword, secs: u64) -> Entry {
     by_admin(account, secs, Event::AppPasswordFirstUsed { id: password.id })
+}
+
+/// A first use, of a password that waits for it and has no pins. True if it is kept.
+async fn first_use(store: &dyn Store, password: AppPasswordId, used: &Use, entry: &Entry) -> bool {
+    let was = Was { first_used: None, pins: 0 };
+    let lesson = Lesson { password, was, pin: None, events: vec![entry.event.clone()] };
+    store.learn(&lesson, used, std::slice::from_ref(entry)).await.unwrap() == Learned::Done
 }
 
 async fn add(store: &dyn Store, account: &Account) {

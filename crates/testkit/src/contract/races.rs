@@ -5,7 +5,7 @@ use std::{future::Future, sync::Arc};
 use authority::{Account, Event};
 use keeper::{Added, Factors, Issued, NewAccount, SetUpOffer, Spent, Store};
 
-use super::{add, added, first_used, issue, issued, log, logged_since, revoked};
+use super::{add, added, first_use, first_used, issue, issued, log, logged_since, revoked};
 use crate::{account, app_password, by_admin, digest, login, new_account, primary, second_factor, used};
 
 /// Starts them all, then waits for all; what they returned, in their order.
@@ -82,7 +82,7 @@ pub async fn a_first_use_and_a_revocation_agree_on_who_came_first(store: Arc<dyn
             async move {
                 if which == 0 {
                     let entry = first_used(&alice, &password, 1);
-                    store.record_first_use(password.id, &used("imap", 1), &entry).await.unwrap()
+                    first_use(&*store, password.id, &used("imap", 1), &entry).await
                 } else {
                     store.revoke(alice.id, password.id, &revoked(&alice, &password, 1)).await.unwrap()
                 }

@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
 use authority::{
-    AccountId, AppName, AppPasswordRequest, AppPasswordRules, Credential, Cutoff, Domain, Door, Label, LockMode, Login,
-    Networks, Protocol, Secret, Standing, Timestamp,
+    AccountId, AppName, AppPasswordRequest, AppPasswordRules, Catalogue, Client, Credential, Cutoff, Domain, Door,
+    Label, LockMode, Login, Networks, Protocol, Secret, Standing, Timestamp,
 };
 use keeper::{
     AddAccount, AdminError, AuditVerdict, Clock, Denied, FreshMandate, HashCost, IssueError, IssuedSecret, Keeper,
@@ -141,6 +141,7 @@ impl<Open: AsyncFn() -> Box<dyn Store>> World<Open> {
             cutoff: Cutoff::Enforced,
             rules: AppPasswordRules { limit: LIMIT, ..AppPasswordRules::default() },
             hash_cost: HashCost { memory: 8, passes: 1 },
+            apps: Catalogue::default(),
         };
         self.drawn += 1;
         let (store, random) = ((self.open)().await, Box::new(Seeded::new(self.drawn)));
@@ -272,6 +273,7 @@ impl<Open: AsyncFn() -> Box<dyn Store>> World<Open> {
             secret: &secret,
             door: &door,
             from: from.address(),
+            client: Client::Unseen,
         };
         match (self.keeper().sign_in(attempt).await, issued) {
             (SignIn::Admitted(_, session), Some(one)) => {
