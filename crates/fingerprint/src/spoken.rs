@@ -32,10 +32,16 @@ impl SignIn {
         Self { text }
     }
 
-    /// Two commands, as USER and PASS.
+    /// A command, of which [another](Self::then) is the second half: USER.
     #[must_use]
-    pub fn commands(first: &[u8], second: &[u8]) -> Self {
-        Self { text: format!("{}.{}", word(first), word(second)) }
+    pub fn command(verb: &[u8]) -> Self {
+        Self { text: word(verb) }
+    }
+
+    /// The second half: PASS.
+    pub fn then(&mut self, verb: &[u8]) {
+        self.text.push('.');
+        self.text.push_str(&word(verb));
     }
 
     /// The client said whom it acts as, be it itself.

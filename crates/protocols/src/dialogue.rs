@@ -65,6 +65,10 @@ pub trait ServerSide: Send {
     /// The next thing to do; `None` until there is more input, or an answer.
     fn next_event(&mut self) -> Option<Event>;
 
+    /// What was seen of the client, up to its first sign-in on this connection: ask
+    /// at [`Event::SignIn`]. Credentials are no part of it, only their form.
+    fn dialogue(&self) -> fingerprint::Dialogue;
+
     /// The TLS handshake that [`Event::StartTls`] asked for is done.
     ///
     /// All that was learnt in the clear is forgotten (RFC 3207, 4.2).

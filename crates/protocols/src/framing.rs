@@ -12,7 +12,7 @@ const MAX_LITERALS: usize = 2 * MAX_LITERAL;
 /// Finds where a command ends: a line, and what its literals drag behind.
 ///
 /// Every bound is checked on what a client announces, before it is buffered.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Extent {
     /// Where the text begins that has not been looked at: after the literals so far.
     text_from: usize,

@@ -8,8 +8,8 @@
 //!
 //! **What it is not.** It decides nothing. A [`sasl::Credentials`] is syntax: who
 //! may come in, under which name, and what the refusal says is the caller's, and
-//! so are time-outs. After the sign-in the octets belong to the relay. It depends
-//! on no other crate of Postern.
+//! so are time-outs. After the sign-in the octets belong to the relay. Of Postern it
+//! depends on `fingerprint` only: the words for what decoders see of a client.
 //!
 //! # The shape of a protocol
 //! A folder with a *decoder* (octets to commands, bounded before it buffers), an
@@ -18,7 +18,8 @@
 //! - `Server::new(Transport)` and `greeting()`;
 //! - `feed(octets)`, then `next_event()` until `None`: `Send`, `StartTls`,
 //!   `SignIn(Credentials)`, `Close`;
-//! - `admit`, `refuse`, `unavailable` answer a `SignIn`, `bye` ends it all.
+//! - `admit`, `refuse`, `unavailable` answer a `SignIn`, `bye` ends it all;
+//! - `dialogue`: what was seen of the client.
 //!
 //! # To add a protocol
 //! 1. A folder beside [`imap`] with these three files, and a *client* for the
@@ -42,6 +43,7 @@ pub mod imap;
 mod input;
 pub mod pop3;
 pub mod sasl;
+mod seen;
 pub mod sieve;
 pub mod smtp;
 mod strings;

@@ -22,7 +22,7 @@ impl Tag {
     }
 }
 
-/// The commands there are before a sign-in.
+/// The commands there are before a sign-in, and right behind it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verb {
     Capability,
@@ -32,12 +32,14 @@ pub(super) enum Verb {
     StartTls,
     Authenticate,
     Login,
+    Enable,
+    Namespace,
     Other,
 }
 
 impl Verb {
     fn parse(word: &[u8]) -> Self {
-        const VERBS: [(&str, Verb); 7] = [
+        const VERBS: [(&str, Verb); 9] = [
             ("CAPABILITY", Verb::Capability),
             ("NOOP", Verb::Noop),
             ("LOGOUT", Verb::Logout),
@@ -45,9 +47,16 @@ impl Verb {
             ("STARTTLS", Verb::StartTls),
             ("AUTHENTICATE", Verb::Authenticate),
             ("LOGIN", Verb::Login),
+            ("ENABLE", Verb::Enable),
+            ("NAMESPACE", Verb::Namespace),
         ];
         let known = VERBS.iter().find(|(name, _)| word.eq_ignore_ascii_case(name.as_bytes()));
         known.map_or(Self::Other, |&(_, verb)| verb)
+    }
+
+    /// What a client may do before it is known: set its session up, and leave.
+    pub(super) fn touches_no_mail(self) -> bool {
+        matches!(self, Self::Capability | Self::Noop | Self::Logout | Self::Id | Self::Enable | Self::Namespace)
     }
 }
 
@@ -58,9 +67,18 @@ pub(super) struct Malformed {
     pub(super) why: &'static str,
 }
 
+/// A command, its arguments unread.
+pub(super) struct Command<'a> {
+    pub(super) tag: Tag,
+    pub(super) verb: Verb,
+    /// The verb in the case it came in.
+    pub(super) written: &'a [u8],
+    pub(super) arguments: Arguments<'a>,
+}
+
 /// Reads tag and verb; the arguments stay unread, so that a secret given too
 /// early is not even looked at.
-pub(super) fn head(command: &[u8]) -> Result<(Tag, Verb, Arguments<'_>), Malformed> {
+pub(super) fn head(command: &[u8]) -> Result<Command<'_>, Malformed> {
     let command = without_end(command);
     let (tag, rest) = split_word(command);
     let Some(tag) = Tag::parse(tag) else {
@@ -69,8 +87,8 @@ pub(super) fn head(command: &[u8]) -> Result<(Tag, Verb, Arguments<'_>), Malform
     let Some(rest) = rest.strip_prefix(b" ") else {
         return Err(Malformed { tag: Some(tag), why: "A tag alone is no command." });
     };
-    let (verb, rest) = split_word(rest);
-    Ok((tag, Verb::parse(verb), Arguments(rest)))
+    let (written, rest) = split_word(rest);
+    Ok(Command { tag, verb: Verb::parse(written), written, arguments: Arguments(rest) })
 }
 
 fn split_word(text: &[u8]) -> (&[u8], &[u8]) {
@@ -85,8 +103,9 @@ mod tests {
 
     #[test]
     fn tag_and_verb() {
-        let (tag, verb, args) = head(b"A1 login alice secret\r\n").unwrap();
-        assert_eq!((tag.as_str(), verb, args.0), ("A1", Verb::Login, &b" alice secret"[..]));
+        let Ok(Command { tag, verb, written, arguments }) = head(b"A1 login alice secret\r\n") else { panic!() };
+        assert_eq!((tag.as_str(), verb, written), ("A1", Verb::Login, &b"login"[..]));
+        assert_eq!(arguments.0, b" alice secret");
         for (line, tag) in [
             (&b"\r\n"[..], None),
             (b" NOOP\r\n", None),

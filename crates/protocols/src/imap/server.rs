@@ -1,13 +1,17 @@
 //! The server's side, until a client has signed in.
 
+use fingerprint::{Dialogue, spoken::SignIn};
+
 use super::capability;
 use super::client_id::ClientId;
-use super::decoder::{Malformed, Tag, Verb, head};
+use super::decoder::{Command, Malformed, Tag, Verb, head};
 use super::encoder::{self, Status};
+use super::forms;
 use crate::conversation::{AskedTls, Conversation, Phase};
 use crate::dialogue::{Admitted, Event, MAX_SASL_LINE, ServerSide, Transport};
 use crate::framing::{Extent, Frame};
 use crate::sasl::{self, Credentials, Exchange, Mechanism, SaslError, Step};
+use crate::seen::Seen;
 use crate::strings::{Arguments, Unreadable};
 
 /// The server's side of one connection. [Feed](Self::feed) it what arrives, then
@@ -31,6 +35,9 @@ pub struct Server {
     talk: Conversation<Option<(Tag, Exchange)>, Tag>,
     extent: Extent,
     client_id: Option<ClientId>,
+    seen: Seen<fingerprint::imap::Dialogue>,
+    /// The form of the sign-in under way.
+    form: SignIn,
     asked_capabilities: bool,
 }
 
@@ -42,6 +49,8 @@ impl Server {
             talk: Conversation::new(transport),
             extent: Extent::default(),
             client_id: None,
+            seen: Seen::default(),
+            form: SignIn::default(),
             asked_capabilities: false,
         }
     }
@@ -94,8 +103,13 @@ impl ServerSide for Server {
     fn tls_started(&mut self) {
         if self.talk.tls_started() {
             self.client_id = None;
+            self.seen.forget();
             self.asked_capabilities = false;
         }
+    }
+
+    fn dialogue(&self) -> Dialogue {
+        Dialogue::Imap(self.seen.dialogue())
     }
 
     fn admit(&mut self, upstream_capabilities: &str) -> Option<Admitted> {
@@ -165,8 +179,8 @@ impl Server {
     /// are let send it, and no secret is ever asked for in the clear.
     fn literal_announced(&mut self, so_far: usize) {
         let welcome = match head(&self.talk.input.unread()[..so_far]) {
-            Ok((_, Verb::Login, _)) => self.may_sign_in(),
-            Ok((_, Verb::Id, _)) => true,
+            Ok(Command { verb: Verb::Login, .. }) => self.may_sign_in(),
+            Ok(Command { verb: Verb::Id, .. }) => true,
             _ => false,
         };
         if welcome {
@@ -185,15 +199,18 @@ impl Server {
         let command = self.talk.input.take(length);
         match head(&command) {
             Err(Malformed { tag, why }) => self.bad(tag.as_ref(), why),
-            Ok((tag, verb, arguments)) => {
-                if let Err(Unreadable) = self.obey(&tag, verb, arguments) {
+            Ok(Command { tag, verb, written, arguments }) => {
+                if !matches!(verb, Verb::Login | Verb::Authenticate) {
+                    self.seen.see(|seen| seen.before(tag.as_str().as_bytes(), written));
+                }
+                if let Err(Unreadable) = self.obey(&tag, verb, written, arguments) {
                     self.bad(Some(&tag), "The arguments of this command make no sense.");
                 }
             }
         }
     }
 
-    fn obey(&mut self, tag: &Tag, verb: Verb, mut arguments: Arguments<'_>) -> Result<(), Unreadable> {
+    fn obey(&mut self, tag: &Tag, verb: Verb, written: &[u8], mut arguments: Arguments<'_>) -> Result<(), Unreadable> {
         match verb {
             Verb::Capability => {
                 arguments.end()?;
@@ -216,6 +233,9 @@ impl Server {
                 arguments.space()?;
                 let id = ClientId::parse(&mut arguments)?;
                 arguments.end()?;
+                if let Some(name) = id.get("name") {
+                    self.seen.see(|seen| seen.names_itself(name.as_bytes()));
+                }
                 self.client_id = Some(id);
                 self.send(encoder::untagged("ID (\"name\" \"Postern\")"));
                 self.ok(tag, "ID completed.");
@@ -231,12 +251,14 @@ impl Server {
                 } else if !self.talk.may_try() {
                     self.end("Too many failed sign-ins.");
                 } else if verb == Verb::Login {
-                    self.login(tag, arguments)?;
+                    self.login(tag, written, arguments)?;
                 } else {
-                    self.authenticate(tag, arguments)?;
+                    self.authenticate(tag, written, arguments)?;
                 }
             }
-            Verb::Other => self.bad(Some(tag), "Unknown command, or one that needs signing in first."),
+            Verb::Enable | Verb::Namespace | Verb::Other => {
+                self.bad(Some(tag), "Unknown command, or one that needs signing in first.")
+            }
         }
         Ok(())
     }
@@ -253,19 +275,20 @@ impl Server {
         }
     }
 
-    fn login(&mut self, tag: &Tag, mut arguments: Arguments<'_>) -> Result<(), Unreadable> {
+    fn login(&mut self, tag: &Tag, written: &[u8], mut arguments: Arguments<'_>) -> Result<(), Unreadable> {
         arguments.space()?;
-        let name = arguments.astring()?;
+        let (name, name_form) = forms::astring(&mut arguments)?;
         arguments.space()?;
-        let password = arguments.astring()?;
+        let (password, password_form) = forms::astring(&mut arguments)?;
         arguments.end()?;
+        self.form = SignIn::login(written, name_form, password_form);
         let name = sasl::text(name).as_str().to_owned();
         let credentials = Credentials::new(name, sasl::text(password), Mechanism::Command);
         self.exchanged(tag.clone(), credentials.map(Step::Done));
         Ok(())
     }
 
-    fn authenticate(&mut self, tag: &Tag, mut arguments: Arguments<'_>) -> Result<(), Unreadable> {
+    fn authenticate(&mut self, tag: &Tag, written: &[u8], mut arguments: Arguments<'_>) -> Result<(), Unreadable> {
         arguments.space()?;
         let mechanism = arguments.word()?;
         let initial = if arguments.is_empty() {
@@ -276,9 +299,11 @@ impl Server {
         };
         arguments.end()?;
         let Some(exchange) = Mechanism::sasl(mechanism).and_then(Exchange::new) else {
+            self.seen.see(|seen| seen.before(tag.as_str().as_bytes(), mechanism));
             self.no(tag, "This mechanism is not offered here.");
             return Ok(());
         };
+        self.form = SignIn::sasl(written, mechanism, initial.is_some());
         let step = match initial {
             Some(response) => exchange.initial(response),
             None => Ok(Step::Ask(exchange)),
@@ -299,7 +324,15 @@ impl Server {
                 self.send(encoder::go_on(exchange.prompt()));
                 self.talk.await_next(Some((tag, exchange)));
             }
-            Ok(Step::Done(credentials)) => self.talk.sign_in(credentials, tag),
+            Ok(Step::Done(credentials)) => {
+                let mut form = std::mem::take(&mut self.form);
+                if credentials.authzid.is_some() {
+                    form.with_authzid();
+                }
+                self.seen.see(|seen| seen.signs_in(tag.as_str().as_bytes(), form));
+                self.seen.freeze();
+                self.talk.sign_in(credentials, tag);
+            }
             Err(SaslError::Cancelled) => self.bad(Some(&tag), "Authentication cancelled."),
             Err(error @ (SaslError::Base64 | SaslError::Syntax)) => self.bad(Some(&tag), &format!("Sorry, {error}.")),
             // The person can mend these, so the client should ask again.

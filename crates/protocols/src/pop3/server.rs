@@ -1,5 +1,9 @@
 //! The server's side, until a client has signed in.
 
+use fingerprint::{
+    Dialogue,
+    spoken::{self, SignIn},
+};
 use zeroize::Zeroizing;
 
 use super::decoder::{self, Verb};
@@ -7,6 +11,7 @@ use super::encoder;
 use crate::conversation::{AskedTls, Conversation, Phase};
 use crate::dialogue::{Admitted, Event, MAX_SASL_LINE, ServerSide, Transport};
 use crate::sasl::{self, Credentials, Exchange, Mechanism, SaslError, Step};
+use crate::seen::Seen;
 
 /// The server's side of one connection. [Feed](Self::feed) it what arrives, then
 /// take [events](Self::next_event) until there are none.
@@ -26,6 +31,9 @@ use crate::sasl::{self, Credentials, Exchange, Mechanism, SaslError, Step};
 /// ```
 pub struct Server {
     talk: Conversation<Awaited, ()>,
+    seen: Seen<spoken::Dialogue>,
+    /// The form of the sign-in under way.
+    form: SignIn,
 }
 
 /// What is waited for while the client talks.
@@ -43,7 +51,7 @@ impl Server {
     /// A connection that was just accepted. Send the [`greeting`](Self::greeting) first.
     #[must_use]
     pub fn new(transport: Transport) -> Self {
-        Self { talk: Conversation::new(transport) }
+        Self { talk: Conversation::new(transport), seen: Seen::default(), form: SignIn::default() }
     }
 }
 
@@ -79,8 +87,14 @@ impl ServerSide for Server {
         }
     }
 
+    fn dialogue(&self) -> Dialogue {
+        Dialogue::Pop3(self.seen.dialogue())
+    }
+
     fn tls_started(&mut self) {
-        self.talk.tls_started();
+        if self.talk.tls_started() {
+            self.seen.forget();
+        }
     }
 
     /// The list of the server behind is not told here: clients ask for it with CAPA.
@@ -137,6 +151,11 @@ impl Server {
     /// does not matter to it.
     fn command(&mut self, line: &[u8], name: Option<Zeroizing<Vec<u8>>>) {
         let (verb, arguments) = decoder::head(line);
+        let written = &line[..line.iter().position(|octet| *octet == b' ').unwrap_or(line.len())];
+        if !matches!(verb, Verb::User | Verb::Pass | Verb::Auth) || (verb == Verb::Auth && decoder::is_blank(arguments))
+        {
+            self.seen.see(|seen| seen.before(written));
+        }
         match verb {
             Verb::Capa | Verb::Noop | Verb::Quit | Verb::Stls if !decoder::is_blank(arguments) => {
                 self.bad("This command has no arguments.");
@@ -167,13 +186,17 @@ impl Server {
             Verb::User => {
                 // The same for every name (RFC 1939, 13).
                 self.send(encoder::ok("Send PASS."));
+                self.form = SignIn::command(written);
                 self.talk.await_next(Awaited::Password(Zeroizing::new(arguments.to_vec())));
             }
             Verb::Pass => match name {
-                Some(name) => self.pass(name, arguments),
+                Some(name) => {
+                    self.form.then(written);
+                    self.pass(name, arguments);
+                }
                 None => self.bad("Send USER first."),
             },
-            Verb::Auth => self.auth(arguments),
+            Verb::Auth => self.auth(written, arguments),
             Verb::Other => self.bad("Unknown command, or one that needs signing in first."),
         }
     }
@@ -203,13 +226,14 @@ impl Server {
         self.exchanged(Credentials::new(name, password, Mechanism::Command).map(Step::Done));
     }
 
-    fn auth(&mut self, arguments: &[u8]) {
+    fn auth(&mut self, written: &[u8], arguments: &[u8]) {
         let Some((mechanism, initial)) = decoder::auth(arguments) else {
             return self.bad("The arguments of this command make no sense.");
         };
         let Some(exchange) = Mechanism::sasl(mechanism).and_then(Exchange::new) else {
             return self.send(encoder::err("This mechanism is not offered here."));
         };
+        self.form = SignIn::sasl(written, mechanism, initial.is_some());
         let step = match initial {
             Some(response) => exchange.initial(response),
             None => Ok(Step::Ask(exchange)),
@@ -223,7 +247,15 @@ impl Server {
                 self.send(encoder::go_on(exchange.prompt()));
                 self.talk.await_next(Awaited::Sasl(exchange));
             }
-            Ok(Step::Done(credentials)) => self.talk.sign_in(credentials, ()),
+            Ok(Step::Done(credentials)) => {
+                let mut form = std::mem::take(&mut self.form);
+                if credentials.authzid.is_some() {
+                    form.with_authzid();
+                }
+                self.seen.see(|seen| seen.signs_in(form));
+                self.seen.freeze();
+                self.talk.sign_in(credentials, ());
+            }
             Err(SaslError::Cancelled) => self.bad("Authentication cancelled."),
             Err(error @ (SaslError::Base64 | SaslError::Syntax)) => self.bad(&format!("Sorry, {error}.")),
             // The person can mend these, so the client should ask again.

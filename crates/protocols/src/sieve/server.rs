@@ -1,5 +1,11 @@
 //! The server's side, until a client has signed in.
 
+use fingerprint::{
+    Dialogue,
+    imap::Argument,
+    spoken::{self, SignIn},
+};
+
 use super::capability::Shown;
 use super::decoder::{Verb, head, scan};
 use super::encoder;
@@ -8,6 +14,7 @@ use crate::dialogue::{Admitted, Event, ServerSide, Transport};
 use crate::framing::{Extent, Frame};
 use crate::input::without_end;
 use crate::sasl::{Exchange, Mechanism, SaslError, Step};
+use crate::seen::Seen;
 use crate::strings::{Arguments, Unreadable};
 
 /// The server's side of one connection. [Feed](Self::feed) it what arrives, then
@@ -30,6 +37,9 @@ pub struct Server {
     talk: Conversation<Option<Exchange>, ()>,
     shown: Shown,
     extent: Extent,
+    seen: Seen<spoken::Dialogue>,
+    /// The form of the sign-in under way.
+    form: SignIn,
 }
 
 impl Server {
@@ -37,7 +47,13 @@ impl Server {
     /// behind. Send the [`greeting`](Self::greeting) first.
     #[must_use]
     pub fn new(transport: Transport, shown: Shown) -> Self {
-        Self { talk: Conversation::new(transport), shown, extent: Extent::default() }
+        Self {
+            talk: Conversation::new(transport),
+            shown,
+            extent: Extent::default(),
+            seen: Seen::default(),
+            form: SignIn::default(),
+        }
     }
 
     fn capabilities(&self, then: &str) -> Vec<u8> {
@@ -72,9 +88,14 @@ impl ServerSide for Server {
         }
     }
 
+    fn dialogue(&self) -> Dialogue {
+        Dialogue::Sieve(self.seen.dialogue())
+    }
+
     /// The list is sent anew, unasked (RFC 5804, 2.2).
     fn tls_started(&mut self) {
         if self.talk.tls_started() {
+            self.seen.forget();
             let capabilities = self.capabilities("TLS negotiation successful.");
             self.send(capabilities);
         }
@@ -128,7 +149,11 @@ impl Server {
             Some(exchange) => self.response(exchange, Arguments(without_end(&octets))),
             None => {
                 let (verb, arguments) = head(&octets);
-                self.obey(verb, arguments)
+                let written = octets.split(|octet| b" \r\n".contains(octet)).next().unwrap_or_default();
+                if verb != Verb::Authenticate {
+                    self.seen.see(|seen| seen.before(written));
+                }
+                self.obey(verb, written, arguments)
             }
         };
         if let Err(Unreadable) = understood {
@@ -136,7 +161,7 @@ impl Server {
         }
     }
 
-    fn obey(&mut self, verb: Verb, mut arguments: Arguments<'_>) -> Result<(), Unreadable> {
+    fn obey(&mut self, verb: Verb, written: &[u8], mut arguments: Arguments<'_>) -> Result<(), Unreadable> {
         match verb {
             Verb::Capability => {
                 arguments.end()?;
@@ -164,7 +189,7 @@ impl Server {
                 self.send(encoder::encrypt_needed("Signing in needs TLS."));
             }
             Verb::Authenticate if !self.talk.may_try() => self.end("Too many failed sign-ins."),
-            Verb::Authenticate => self.authenticate(arguments)?,
+            Verb::Authenticate => self.authenticate(written, arguments)?,
             Verb::Other => self.bad("Unknown command, or one that needs signing in first."),
         }
         Ok(())
@@ -182,8 +207,9 @@ impl Server {
         }
     }
 
-    fn authenticate(&mut self, mut arguments: Arguments<'_>) -> Result<(), Unreadable> {
+    fn authenticate(&mut self, written: &[u8], mut arguments: Arguments<'_>) -> Result<(), Unreadable> {
         arguments.space()?;
+        let literal = arguments.0.first() == Some(&b'{');
         let mechanism = arguments.string()?;
         let initial = if arguments.is_empty() {
             None
@@ -192,6 +218,8 @@ impl Server {
             Some(arguments.string()?)
         };
         arguments.end()?;
+        self.form = SignIn::sasl(written, &mechanism, initial.is_some());
+        self.form.given_in(if literal { Argument::Literal } else { Argument::Quoted });
         let Some(exchange) = Mechanism::sasl(&mechanism).and_then(Exchange::new) else {
             self.send(encoder::no("This mechanism is not offered here."));
             return Ok(());
@@ -218,7 +246,15 @@ impl Server {
                 self.send(encoder::challenge(exchange.prompt()));
                 self.talk.await_next(Some(exchange));
             }
-            Ok(Step::Done(credentials)) => self.talk.sign_in(credentials, ()),
+            Ok(Step::Done(credentials)) => {
+                let mut form = std::mem::take(&mut self.form);
+                if credentials.authzid.is_some() {
+                    form.with_authzid();
+                }
+                self.seen.see(|seen| seen.signs_in(form));
+                self.seen.freeze();
+                self.talk.sign_in(credentials, ());
+            }
             Err(SaslError::Cancelled) => self.bad("Authentication cancelled."),
             Err(error @ (SaslError::Base64 | SaslError::Syntax)) => self.bad(&format!("Sorry, {error}.")),
             // The person can mend these, so the client should ask again.

@@ -4,6 +4,8 @@
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Command<'a> {
     pub(super) verb: Verb,
+    /// The verb in the case it came in.
+    pub(super) written: &'a [u8],
     /// Everything after the verb and one space.
     pub(super) rest: &'a [u8],
 }
@@ -58,7 +60,11 @@ impl<'a> Command<'a> {
         let end = line.iter().position(|octet| *octet == b' ').unwrap_or(line.len());
         let (word, rest) = line.split_at(end);
         let known = VERBS.iter().find(|(name, _)| word.eq_ignore_ascii_case(name));
-        Ok(Self { verb: known.map_or(Verb::Other, |(_, verb)| *verb), rest: rest.strip_prefix(b" ").unwrap_or(rest) })
+        Ok(Self {
+            verb: known.map_or(Verb::Other, |(_, verb)| *verb),
+            written: word,
+            rest: rest.strip_prefix(b" ").unwrap_or(rest),
+        })
     }
 }
 
@@ -128,7 +134,8 @@ mod tests {
             (b"XCLIENT LOGIN=bob", Verb::Other, b"LOGIN=bob"),
             (b"", Verb::Other, b""),
         ] {
-            assert_eq!(Command::read(line), Ok(Command { verb, rest }), "{}", line.escape_ascii());
+            let written = line.split(|octet| *octet == b' ').next().unwrap_or_default();
+            assert_eq!(Command::read(line), Ok(Command { verb, written, rest }), "{}", line.escape_ascii());
         }
         for bad in [&b"NOOP\rXCLIENT LOGIN=bob"[..], b"NOOP\0", b"\r", b"NOOP\nQUIT"] {
             assert_eq!(Command::read(bad), Err(Unreadable), "{}", bad.escape_ascii());

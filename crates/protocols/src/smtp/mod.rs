@@ -8,6 +8,7 @@
 pub mod client;
 mod command;
 mod extensions;
+mod first;
 mod message;
 mod reply;
 mod server;

@@ -1,11 +1,14 @@
 //! The server's side, until a client has signed in.
 
+use fingerprint::{Dialogue, spoken::SignIn};
+
 use super::command::{Command, Verb, hello};
 use super::extensions::Extensions;
 use super::reply::{bye, list, reply};
 use crate::conversation::{AskedTls, Conversation, Phase};
 use crate::dialogue::{Admitted, Event, MAX_SASL_LINE, ServerSide, Transport};
 use crate::sasl::{Exchange, Mechanism, SaslError, Step};
+use crate::seen::Seen;
 
 /// The server's side of one connection.
 ///
@@ -28,6 +31,9 @@ pub struct Server {
     extensions: Extensions,
     /// What the client called itself; it is in the dialogue once it has.
     hello: Option<Hello>,
+    seen: Seen<fingerprint::submission::Dialogue>,
+    /// The form of the sign-in under way.
+    form: SignIn,
 }
 
 struct Hello {
@@ -41,7 +47,14 @@ impl Server {
     /// are those of the server behind.
     #[must_use]
     pub fn new(transport: Transport, name: &str, extensions: Extensions) -> Self {
-        Self { talk: Conversation::new(transport), name: name.into(), extensions, hello: None }
+        Self {
+            talk: Conversation::new(transport),
+            name: name.into(),
+            extensions,
+            hello: None,
+            seen: Seen::default(),
+            form: SignIn::default(),
+        }
     }
 
     /// What the client called itself in EHLO, since TLS began, if that can be said
@@ -63,14 +76,14 @@ impl Server {
     }
 
     fn command(&mut self, line: &[u8]) {
-        let Ok(Command { verb, rest }) = Command::read(line) else {
+        let Ok(Command { verb, written, rest }) = Command::read(line) else {
             return self.bad(500, "5.5.2 A command is one line without control characters.");
         };
         match verb {
-            Verb::Ehlo | Verb::Helo => self.greet(verb == Verb::Ehlo, rest),
+            Verb::Ehlo | Verb::Helo => self.greet(verb == Verb::Ehlo, written, rest),
             Verb::StartTls if rest.is_empty() => self.start_tls(),
             Verb::StartTls => self.bad(501, "5.5.4 STARTTLS stands alone."),
-            Verb::Auth => self.auth(rest),
+            Verb::Auth => self.auth(written, rest),
             Verb::Noop | Verb::Rset => self.say(250, "2.0.0 OK"),
             Verb::Quit => self.talk.end(reply(221, "2.0.0 Bye")),
             Verb::Help => self.say(214, "2.0.0 See RFC 5321 and RFC 4954."),
@@ -87,10 +100,11 @@ impl Server {
         }
     }
 
-    fn greet(&mut self, extended: bool, rest: &[u8]) {
+    fn greet(&mut self, extended: bool, written: &[u8], rest: &[u8]) {
         if rest.trim_ascii().is_empty() {
             return self.bad(501, "5.5.4 EHLO needs a name.");
         }
+        self.seen.see(|seen| seen.greets(written, rest));
         self.hello = Some(Hello { name: hello(rest), extended });
         let mut lines = vec![self.name.to_string()];
         if extended {
@@ -111,7 +125,7 @@ impl Server {
         }
     }
 
-    fn auth(&mut self, rest: &[u8]) {
+    fn auth(&mut self, written: &[u8], rest: &[u8]) {
         if !self.talk.is_encrypted() {
             // What follows is not even looked at.
             return self.bad(538, "5.7.11 Signing in needs TLS.");
@@ -128,6 +142,7 @@ impl Server {
         let Some(exchange) = Mechanism::sasl(mechanism).and_then(Exchange::new) else {
             return self.bad(504, "5.5.4 This mechanism is not offered here.");
         };
+        self.form = SignIn::sasl(written, mechanism, initial.is_some());
         let step = match initial {
             Some(response) => exchange.initial(response),
             None => Ok(Step::Ask(exchange)),
@@ -141,7 +156,15 @@ impl Server {
                 self.say(334, exchange.prompt());
                 self.talk.await_next(Some(exchange));
             }
-            Ok(Step::Done(credentials)) => self.talk.sign_in(credentials, ()),
+            Ok(Step::Done(credentials)) => {
+                let mut form = std::mem::take(&mut self.form);
+                if credentials.authzid.is_some() {
+                    form.with_authzid();
+                }
+                self.seen.see(|seen| seen.signs_in(form));
+                self.seen.freeze();
+                self.talk.sign_in(credentials, ());
+            }
             Err(SaslError::Cancelled) => self.bad(501, "5.7.0 Authentication cancelled."),
             Err(error @ (SaslError::Base64 | SaslError::Syntax)) => self.bad(501, &format!("5.5.2 Sorry, {error}.")),
             // The person can mend these, so the client should ask again.
@@ -187,7 +210,12 @@ impl ServerSide for Server {
     fn tls_started(&mut self) {
         if self.talk.tls_started() {
             self.hello = None;
+            self.seen.forget();
         }
+    }
+
+    fn dialogue(&self) -> Dialogue {
+        Dialogue::Submission(self.seen.dialogue())
     }
 
     fn admit(&mut self, _: &str) -> Option<Admitted> {

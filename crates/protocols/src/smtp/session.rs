@@ -12,13 +12,18 @@
 //! Commands ──┤          └── anything else ──────────────────────────┼──> Commands
 //!            BDAT n ──> Chunk ── n octets ─────────────────────────┘
 //! ```
+//!
+//! A session may begin before its client is known: then the header of the first
+//! message is held until the door has judged (`first`).
 
 use std::collections::VecDeque;
 
+use fingerprint::Dialogue;
 use thiserror::Error;
 
 use super::command::{self, Command, Verb};
 use super::extensions::Extensions;
+use super::first::First;
 use super::message::Message;
 use super::reply::{Line, list, reply};
 
@@ -59,6 +64,8 @@ pub struct Session {
     due: VecDeque<Due>,
     extensions: Extensions,
     senders: Senders,
+    /// The client is not known yet.
+    first: Option<Box<First>>,
     /// Of the client, not looked at yet.
     held: Vec<u8>,
     /// Of the server behind, a line so far.
@@ -111,17 +118,50 @@ impl Session {
             due: VecDeque::new(),
             extensions,
             senders,
+            first: None,
             held: Vec::new(),
             line: Vec::new(),
             hello: Vec::new(),
         }
     }
 
+    /// A session whose client is not known before its first message: of this, the
+    /// header is held until the session is [released](Self::release). Begins with
+    /// what the [`Server`](super::Server) saw.
+    #[must_use]
+    pub fn provisional(extensions: Extensions, senders: Senders, dialogue: Dialogue) -> Self {
+        Self { first: Some(Box::new(First::new(dialogue))), ..Self::new(extensions, senders) }
+    }
+
+    /// True once the client has shown itself, until the session is released: judge it.
+    #[must_use]
+    pub fn is_shown(&self) -> bool {
+        self.first.as_ref().is_some_and(|first| first.shown)
+    }
+
+    /// What was seen so far of a client that is not known; all there is once it
+    /// [is shown](Self::is_shown).
+    #[must_use]
+    pub fn dialogue(&self) -> Option<Dialogue> {
+        self.first.as_ref().map(|first| first.dialogue())
+    }
+
+    /// Lets what was held go on, as [`client`](Self::client) does: the client is admitted.
+    ///
+    /// # Errors
+    /// As [`client`](Self::client).
+    pub fn release(&mut self, up: &mut Vec<u8>, down: &mut Vec<u8>) -> Result<(), Broken> {
+        if let Some(first) = self.first.take() {
+            up.extend_from_slice(&first.held);
+        }
+        self.resume(up, down)
+    }
+
     /// True if the client is to be listened to: not while it is open what its
-    /// octets are, nor when it asks faster than it is answered.
+    /// octets are, nor while it is to be judged, nor when it asks faster than it is answered.
     #[must_use]
     pub fn listens(&self) -> bool {
-        !matches!(self.phase, Phase::Asked) && self.due.len() < MAX_DUE
+        !matches!(self.phase, Phase::Asked) && !self.is_shown() && self.due.len() < MAX_DUE
     }
 
     /// Takes octets of the client. What goes on is added to `up`, what is answered
@@ -169,25 +209,35 @@ impl Session {
     /// Returns how much was taken; the rest is to be looked at later.
     fn go_on(&mut self, octets: &[u8], up: &mut Vec<u8>, down: &mut Vec<u8>) -> Result<usize, Broken> {
         let mut at = 0;
-        while at < octets.len() {
+        while at < octets.len() && !self.is_shown() {
             let rest = &octets[at..];
+            let mut first = self.first.as_deref_mut();
             match &mut self.phase {
                 Phase::Asked => break,
                 Phase::Chunk(left) => {
                     let count = rest.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
-                    up.extend_from_slice(&rest[..count]);
+                    let on = first.as_mut().map_or(&mut *up, |first| &mut first.held);
+                    on.extend_from_slice(&rest[..count]);
                     at += count;
                     *left -= count as u64;
-                    if *left == 0 {
+                    let ended = *left == 0;
+                    if ended {
                         self.phase = Phase::Commands;
+                    }
+                    if let Some(first) = first {
+                        first.look(ended);
                     }
                 }
                 Phase::Message(message) => {
-                    let (taken, ended) = message.pass(rest, up);
+                    let on = first.as_mut().map_or(&mut *up, |first| &mut first.held);
+                    let (taken, ended) = message.pass(rest, on);
                     at += taken;
                     if ended {
                         self.phase = Phase::Commands;
                         self.due.push_back(Due::Reply);
+                    }
+                    if let Some(first) = first {
+                        first.look(ended);
                     }
                 }
                 Phase::Commands => match rest.iter().position(|octet| *octet == b'\n') {
@@ -222,7 +272,7 @@ impl Session {
     }
 
     fn judge(&mut self, line: &[u8]) -> Result<Judged, Broken> {
-        let Ok(Command { verb, rest }) = Command::read(line) else {
+        let Ok(Command { verb, written, rest }) = Command::read(line) else {
             return Ok(stays(500, "5.5.2 A command is one line without control characters."));
         };
         Ok(match verb {
@@ -230,7 +280,7 @@ impl Session {
             Verb::Helo | Verb::Rcpt | Verb::Rset | Verb::Noop | Verb::Vrfy | Verb::Expn | Verb::Help | Verb::Quit => {
                 Judged::Passes(Due::Reply)
             }
-            Verb::Mail => self.mail(rest),
+            Verb::Mail => self.mail(written, rest),
             Verb::Data if rest.is_empty() => {
                 self.phase = Phase::Asked;
                 Judged::Passes(Due::Data)
@@ -249,12 +299,15 @@ impl Session {
         })
     }
 
-    fn mail(&self, rest: &[u8]) -> Judged {
+    fn mail(&mut self, written: &[u8], rest: &[u8]) -> Judged {
         let Some((address, parameters)) = command::sender(rest) else {
             return stays(501, "5.5.4 Write MAIL FROM:<address>.");
         };
         if !self.senders.allow(address) {
             return stays(553, "5.7.1 This is no address of the account that is signed in.");
+        }
+        if let Some(first) = &mut self.first {
+            first.mails(written, &rest[parameters..]);
         }
         // AUTH= would say on whose behalf (RFC 4954, 5): that is Postern's to say.
         let told = rest[parameters..].split(|octet| *octet == b' ').filter(|word| !word.is_empty());
