@@ -130,7 +130,11 @@ fn opening(protocol: Protocol, pinned: &str, seen: &str) -> Alike {
             _ => false,
         },
         // A message with other fields, in the same order.
-        Protocol::Submission => in_the_same_order(pinned.chars(), seen.chars()),
+        Protocol::Submission => {
+            let ((pinned, id), (seen, other_id)) = (split(pinned, '.'), split(seen, '.'));
+            let same_kind = id.is_empty() || other_id.is_empty() || id == other_id;
+            same_kind && in_the_same_order(pinned.chars(), seen.chars())
+        }
         _ => false,
     };
     if near { Alike::Near } else { Alike::Far }

@@ -1,5 +1,7 @@
 //! What the decoder of a protocol has seen of its client.
 
+use std::borrow::Cow;
+
 use crate::{Declared, Protocol, http, imap, spoken, submission};
 
 /// What was seen of how a client speaks: forms, order and its own name, and no
@@ -57,12 +59,12 @@ impl Dialogue {
     }
 
     /// What it does first.
-    pub(crate) fn opening(&self) -> &str {
+    pub(crate) fn opening(&self) -> Cow<'_, str> {
         match self {
-            Self::Imap(seen) => seen.opening(),
-            Self::Submission(seen) => seen.opening(),
-            Self::Http(seen) => seen.opening(),
-            Self::Pop3(_) | Self::Sieve(_) => "",
+            Self::Imap(seen) => seen.opening().into(),
+            Self::Submission(seen) => seen.opening().into(),
+            Self::Http(seen) => seen.opening().into(),
+            Self::Pop3(_) | Self::Sieve(_) => "".into(),
         }
     }
 }

@@ -77,9 +77,29 @@ impl Dialogue {
     }
 }
 
-/// A name in few octets: its first letters and a digit or two that tell it from
-/// others of these letters. `Accept-Language` is `AL` and what it hashes to.
+/// The names that most clients send, in few octets. In lower case if they are.
+const USUAL: [(&str, &str); 8] = [
+    ("Accept", "A"),
+    ("Accept-Charset", "AC"),
+    ("Accept-Encoding", "AE"),
+    ("Accept-Language", "AL"),
+    ("Cache-Control", "CC"),
+    ("Connection", "C"),
+    ("Pragma", "P"),
+    ("User-Agent", "UA"),
+];
+
+/// A name in few octets: its first letters, and two digits that tell it from others
+/// of these letters.
 fn short(name: &[u8]) -> String {
+    if let Some((usual, letters)) = USUAL.iter().find(|(usual, _)| name.eq_ignore_ascii_case(usual.as_bytes())) {
+        if name == usual.as_bytes() {
+            return (*letters).to_owned();
+        }
+        if !name.iter().any(u8::is_ascii_uppercase) {
+            return letters.to_ascii_lowercase();
+        }
+    }
     let mut text = String::new();
     for part in name.split(|octet| *octet == b'-').take(4) {
         text.extend(part.first().filter(|octet| octet.is_ascii_alphanumeric()).map(|octet| char::from(*octet)));

@@ -55,11 +55,10 @@ impl Argument {
 }
 
 impl Dialogue {
-    /// A command before the sign-in. CAPABILITY depends on the greeting, and STARTTLS
-    /// on the port: neither counts.
+    /// A command before the sign-in.
     pub fn before(&mut self, tag: &[u8], verb: &[u8]) {
         self.tags.see(tag);
-        if ![&b"CAPABILITY"[..], b"STARTTLS"].iter().any(|known| verb.eq_ignore_ascii_case(known)) {
+        if !of_the_port(verb) {
             self.before.push(&word(verb));
         }
     }
@@ -73,7 +72,9 @@ impl Dialogue {
     /// A command after the sign-in that touches no mail.
     pub fn after(&mut self, tag: &[u8], verb: &[u8]) {
         self.tags.see(tag);
-        self.after.push(&word(verb));
+        if !of_the_port(verb) {
+            self.after.push(&word(verb));
+        }
     }
 
     /// The first command after it that does, and the form of its first arguments.
@@ -103,4 +104,10 @@ impl Dialogue {
     pub(crate) fn opening(&self) -> &str {
         self.after.as_str()
     }
+}
+
+/// What is said or not with the greeting and the port: STARTTLS, and asking for
+/// capabilities, which Evolution does once more after a sign-in over STARTTLS only.
+fn of_the_port(verb: &[u8]) -> bool {
+    [&b"CAPABILITY"[..], b"STARTTLS"].iter().any(|known| verb.eq_ignore_ascii_case(known))
 }

@@ -53,14 +53,14 @@ impl Signature {
     /// The signature of what was seen; without a family where TLS ended before us.
     #[must_use]
     pub fn new(family: Option<&Family>, dialogue: &Dialogue) -> Self {
-        let form = dialogue.form();
+        let (form, opening) = (dialogue.form(), dialogue.opening());
         Self::of([
             VERSION,
             dialogue.protocol().name(),
             family.map_or(NONE, Family::as_str),
             dialogue.declared().unwrap_or(NONE),
             if form.is_empty() { NONE } else { &form },
-            if dialogue.opening().is_empty() { NONE } else { dialogue.opening() },
+            if opening.is_empty() { NONE } else { &opening },
         ])
         .unwrap_or_else(|_| Self::unseen(dialogue.protocol()))
     }

@@ -10,6 +10,7 @@ pub struct Dialogue {
     sign_in: Option<SignIn>,
     mail: Option<String>,
     header: String,
+    message_id: Option<char>,
     pub(crate) declared: Declared,
 }
 
@@ -71,6 +72,9 @@ impl Dialogue {
             // Not `user_agent`: Thunderbird of old wrote that of a browser, others prose.
             self.declared.and(Declared::user_agent(value));
         }
+        if name.eq_ignore_ascii_case(b"Message-ID") {
+            self.message_id.get_or_insert(kind_of_id(value));
+        }
         let known = FIELDS.iter().find(|(known, _)| name.eq_ignore_ascii_case(known.as_bytes()));
         if let Some((usual, letter)) = known {
             let letter = if name == usual.as_bytes() { *letter } else { letter.to_ascii_lowercase() };
@@ -86,7 +90,29 @@ impl Dialogue {
         parts.into_iter().flatten().collect::<Vec<_>>().join(",")
     }
 
-    pub(crate) fn opening(&self) -> &str {
-        &self.header
+    pub(crate) fn opening(&self) -> String {
+        let kind = self.message_id.map(|kind| format!(".{kind}")).unwrap_or_default();
+        format!("{}{kind}", self.header)
+    }
+}
+
+/// How a Message-ID begins: a UUID (in either case), a date with the time of day, a
+/// long hexadecimal number, or anything else.
+fn kind_of_id(value: &[u8]) -> char {
+    let id = value.trim_ascii();
+    let id = id.strip_prefix(b"<").unwrap_or(id);
+    let run = |is: fn(&u8) -> bool| id.iter().take_while(|octet| is(octet)).count();
+    let is_uuid = id.len() >= 36
+        && [8, 13, 18, 23].iter().all(|at| id[*at] == b'-')
+        && id[..36].iter().filter(|octet| octet.is_ascii_hexdigit()).count() == 32;
+    if is_uuid {
+        // All its letters are digits in one UUID of a million.
+        if id[..36].iter().any(u8::is_ascii_uppercase) { 'U' } else { 'u' }
+    } else if run(u8::is_ascii_digit) == 14 {
+        'd'
+    } else if run(u8::is_ascii_hexdigit) >= 32 {
+        'h'
+    } else {
+        'x'
     }
 }

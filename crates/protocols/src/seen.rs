@@ -4,6 +4,10 @@
 ///
 /// What comes later is another form of the same client: one that was refused works
 /// through the other mechanisms, and through what it was told on the way.
+///
+/// What was said before STARTTLS stays: OfflineIMAP names itself there and not again.
+/// Somebody on the path can change it, and can as well cut the connection; it opens
+/// nothing, since who holds a password says what he likes in any case.
 #[derive(Debug, Default)]
 pub(crate) struct Seen<D> {
     dialogue: D,
@@ -20,11 +24,6 @@ impl<D: Clone + Default> Seen<D> {
     /// The client has signed in.
     pub(crate) fn freeze(&mut self) {
         self.frozen = true;
-    }
-
-    /// What was said in the clear may have been said by anybody on the path.
-    pub(crate) fn forget(&mut self) {
-        *self = Self::default();
     }
 
     pub(crate) fn dialogue(&self) -> D {

@@ -103,7 +103,6 @@ impl ServerSide for Server {
     fn tls_started(&mut self) {
         if self.talk.tls_started() {
             self.client_id = None;
-            self.seen.forget();
             self.asked_capabilities = false;
         }
     }

@@ -92,9 +92,7 @@ impl ServerSide for Server {
     }
 
     fn tls_started(&mut self) {
-        if self.talk.tls_started() {
-            self.seen.forget();
-        }
+        self.talk.tls_started();
     }
 
     /// The list of the server behind is not told here: clients ask for it with CAPA.

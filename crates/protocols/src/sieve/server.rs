@@ -95,7 +95,6 @@ impl ServerSide for Server {
     /// The list is sent anew, unasked (RFC 5804, 2.2).
     fn tls_started(&mut self) {
         if self.talk.tls_started() {
-            self.seen.forget();
             let capabilities = self.capabilities("TLS negotiation successful.");
             self.send(capabilities);
         }

@@ -210,7 +210,6 @@ impl ServerSide for Server {
     fn tls_started(&mut self) {
         if self.talk.tls_started() {
             self.hello = None;
-            self.seen.forget();
         }
     }
 

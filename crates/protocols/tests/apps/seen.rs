@@ -1,0 +1,94 @@
+//! A recorded client meets our decoders: what they see of it.
+
+use fingerprint::{Dialogue, Protocol, Signature};
+use protocols::{Event, ServerSide, Transport, http::Head, imap, smtp};
+
+use crate::capture::Capture;
+
+/// The signatures of a connection, in the order in which it would be judged: one,
+/// or one for each request that signs in. Empty if nobody did.
+pub(crate) fn signatures(capture: &Capture) -> Vec<Signature> {
+    let family = capture.hello().map(|hello| hello.family());
+    let dialogues = match capture.protocol() {
+        Protocol::Imap => imap(capture).into_iter().collect(),
+        Protocol::Submission => submission(capture).into_iter().collect(),
+        Protocol::Http => http(capture),
+        other => panic!("{} has no recordings", other.name()),
+    };
+    dialogues.iter().map(|dialogue| Signature::new(family.as_ref(), dialogue)).collect()
+}
+
+/// What is left of the recording once somebody signed in, and what was seen until then.
+fn sign_in<'a, S: ServerSide>(capture: &'a Capture, mut server: S) -> Option<(Dialogue, Vec<&'a str>)> {
+    let mut chunks = capture.chunks.iter();
+    while let Some(chunk) = chunks.next() {
+        server.feed(chunk.as_bytes());
+        while let Some(event) = server.next_event() {
+            match event {
+                Event::StartTls => server.tls_started(),
+                Event::SignIn(_) => {
+                    let dialogue = server.dialogue();
+                    // Recordings go on as clients do that were let in.
+                    let rest: Vec<&str> = chunks.map(String::as_str).collect();
+                    return Some((dialogue, if capture.variant == "badpw" { Vec::new() } else { rest }));
+                }
+                Event::Send(_) => {}
+                Event::Close => return None,
+            }
+        }
+    }
+    None
+}
+
+fn imap(capture: &Capture) -> Option<Dialogue> {
+    let (dialogue, rest) = sign_in(capture, imap::Server::new(capture.transport()))?;
+    let mut session = imap::Provisional::new(dialogue);
+    for chunk in rest {
+        session.feed(chunk.as_bytes(), &mut Vec::new()).unwrap();
+        if session.is_shown() {
+            break;
+        }
+    }
+    Some(session.dialogue())
+}
+
+fn submission(capture: &Capture) -> Option<Dialogue> {
+    let extensions =
+        || smtp::Extensions::read(["PIPELINING", "SIZE 30000000", "ENHANCEDSTATUSCODES", "8BITMIME", "CHUNKING"]);
+    let (dialogue, rest) = sign_in(capture, smtp::Server::new(capture.transport(), "localhost", extensions()))?;
+    let mut session = smtp::Session::provisional(extensions(), smtp::Senders::Any, dialogue);
+    for chunk in rest {
+        let (mut up, mut down) = (Vec::new(), Vec::new());
+        session.client(chunk.as_bytes(), &mut up, &mut down).unwrap();
+        // The server behind answers what it hears.
+        while !up.is_empty() && !session.is_shown() {
+            let heard = std::mem::take(&mut up);
+            for line in heard.split_inclusive(|octet| *octet == b'\n') {
+                let answer: &[u8] = if line.eq_ignore_ascii_case(b"DATA\r\n") { b"354 go\r\n" } else { b"250 ok\r\n" };
+                session.upstream(answer, &mut up, &mut down).unwrap();
+            }
+        }
+        if session.is_shown() {
+            break;
+        }
+    }
+    session.dialogue()
+}
+
+fn http(capture: &Capture) -> Vec<Dialogue> {
+    assert_eq!(capture.transport(), Transport::Encrypted);
+    let octets = capture.chunks.concat();
+    let mut octets = octets.as_bytes();
+    let mut seen = Vec::new();
+    while let Head::Whole(dialogue, length) = Head::read(octets) {
+        let head = String::from_utf8_lossy(&octets[..length]).to_lowercase();
+        let value =
+            |name: &str| head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':').map(str::trim));
+        if value("authorization").is_some() {
+            seen.push(dialogue);
+        }
+        let body = value("content-length").map_or(0, |length| length.parse().unwrap());
+        octets = octets.get(length + body..).unwrap_or_default();
+    }
+    seen
+}
