@@ -12,7 +12,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("front", &[]),
     ("keeper", &["authority"]),
     ("store", &["authority", "keeper"]),
-    ("gateway", &["authority", "front", "keeper", "protocols"]),
+    ("gateway", &["authority", "fingerprint", "front", "keeper", "protocols"]),
     ("portal", &["authority", "keeper"]),
     ("postern", &["authority", "front", "gateway", "keeper", "portal", "protocols", "store"]),
     ("testkit", &["authority", "keeper"]),

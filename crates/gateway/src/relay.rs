@@ -12,7 +12,8 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use protocols::smtp;
+use fingerprint::Dialogue;
+use protocols::{imap, smtp};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 thread_local! {
@@ -148,42 +149,114 @@ impl Way {
 pub enum Traffic {
     /// Octets that need no watching: nobody can become somebody else in them.
     AsItComes,
+    /// IMAP, until the client has shown itself; then as it comes.
+    Imap(Box<imap::Provisional>),
     /// Commands of SMTP, each looked at.
     Smtp(Box<smtp::Session>),
 }
 
+/// Why a relay stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stopped {
+    /// The server behind has ended the session.
+    Over,
+    /// The client has shown itself: it is to be judged, and what it shows is held.
+    Shown,
+}
+
 impl Traffic {
     /// The way to the server behind, on which goes first what the client sent ahead.
-    pub(crate) fn begin(&mut self, pipelined: Vec<u8>, to_client: &mut Way) -> Result<Way, smtp::Broken> {
+    pub(crate) fn begin(&mut self, pipelined: Vec<u8>, to_client: &mut Way) -> io::Result<Way> {
         let mut up = Way::default();
         match self {
             Self::AsItComes => up.kept = pipelined,
-            Self::Smtp(session) => session.client(&pipelined, &mut up.kept, &mut to_client.kept)?,
+            watched => watched.client(&pipelined, &mut up.kept, &mut to_client.kept)?,
         }
         Ok(up)
     }
+
+    /// True once there is all of a client that it takes to judge it.
+    fn is_shown(&self) -> bool {
+        match self {
+            Self::AsItComes => false,
+            Self::Imap(session) => session.is_shown(),
+            Self::Smtp(session) => session.is_shown(),
+        }
+    }
+
+    /// What was seen so far of a client that is not known.
+    pub(crate) fn dialogue(&self) -> Option<Dialogue> {
+        match self {
+            Self::AsItComes => None,
+            Self::Imap(session) => Some(session.dialogue()),
+            Self::Smtp(session) => session.dialogue(),
+        }
+    }
+
+    /// The client is admitted: what was held goes on.
+    pub(crate) fn release(&mut self, up: &mut Way, down: &mut Way) -> io::Result<()> {
+        match std::mem::replace(self, Self::AsItComes) {
+            Self::AsItComes => {}
+            Self::Imap(session) => up.kept.extend(session.release()),
+            Self::Smtp(mut session) => {
+                session.release(&mut up.kept, &mut down.kept).map_err(broken)?;
+                *self = Self::Smtp(session);
+            }
+        }
+        Ok(())
+    }
+
+    fn listens(&self) -> bool {
+        match self {
+            Self::AsItComes => true,
+            Self::Imap(_) => !self.is_shown(),
+            Self::Smtp(session) => session.listens(),
+        }
+    }
+
+    fn client(&mut self, octets: &[u8], up: &mut Vec<u8>, down: &mut Vec<u8>) -> io::Result<()> {
+        match self {
+            Self::AsItComes => up.extend_from_slice(octets),
+            Self::Imap(session) => session.feed(octets, up).map_err(broken)?,
+            Self::Smtp(session) => session.client(octets, up, down).map_err(broken)?,
+        }
+        Ok(())
+    }
+
+    fn upstream(&mut self, octets: &[u8], up: &mut Vec<u8>, down: &mut Vec<u8>) -> io::Result<()> {
+        match self {
+            Self::AsItComes | Self::Imap(_) => down.extend_from_slice(octets),
+            Self::Smtp(session) => session.upstream(octets, up, down).map_err(broken)?,
+        }
+        Ok(())
+    }
 }
 
-/// Relays until the server behind has ended the session, or a way has broken.
+fn broken(error: impl std::error::Error + Send + Sync + 'static) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, error)
+}
+
+/// Relays until the server behind has ended the session, the client is to be judged,
+/// or a way has broken.
 pub(crate) async fn relay<C, U>(
     client: &mut C,
     upstream: &mut U,
     traffic: &mut Traffic,
     to_upstream: &mut Way,
     to_client: &mut Way,
-) -> io::Result<()>
+) -> io::Result<Stopped>
 where
     C: AsyncRead + AsyncWrite + Unpin,
     U: AsyncRead + AsyncWrite + Unpin,
 {
-    poll_fn(|cx| match traffic {
+    poll_fn(|cx| match &mut *traffic {
         Traffic::AsItComes => {
             let _half = to_upstream.poll(cx, client, upstream)?;
             // When the server behind has ended it, it is over: a client that lingers
             // would hold a session that nobody answers.
-            to_client.poll(cx, upstream, client)
+            to_client.poll(cx, upstream, client).map_ok(|()| Stopped::Over)
         }
-        Traffic::Smtp(session) => poll_watched(cx, client, upstream, session, to_upstream, to_client),
+        watched => poll_watched(cx, client, upstream, watched, to_upstream, to_client),
     })
     .await
 }
@@ -194,28 +267,30 @@ fn poll_watched<C, U>(
     cx: &mut Context<'_>,
     client: &mut C,
     upstream: &mut U,
-    session: &mut smtp::Session,
+    traffic: &mut Traffic,
     to_upstream: &mut Way,
     to_client: &mut Way,
-) -> Poll<io::Result<()>>
+) -> Poll<io::Result<Stopped>>
 where
     C: AsyncRead + AsyncWrite + Unpin,
     U: AsyncRead + AsyncWrite + Unpin,
 {
-    let broken = |error: smtp::Broken| io::Error::new(io::ErrorKind::InvalidData, error);
     SCRATCH.with_borrow_mut(|scratch| {
         loop {
             let up = to_upstream.poll_gone(cx, upstream)?;
             let down = to_client.poll_gone(cx, client)?;
+            if traffic.is_shown() && down.is_ready() {
+                return Poll::Ready(Ok(Stopped::Shown));
+            }
             let mut idle = true;
-            if to_upstream.flow == Flow::Open && up.is_ready() && down.is_ready() && session.listens() {
+            if to_upstream.flow == Flow::Open && up.is_ready() && down.is_ready() && traffic.listens() {
                 match poll_some(cx, client, scratch)? {
                     Poll::Ready([]) => {
                         to_upstream.flow = Flow::Ending;
                         idle = false;
                     }
                     Poll::Ready(read) => {
-                        session.client(read, &mut to_upstream.kept, &mut to_client.kept).map_err(broken)?;
+                        traffic.client(read, &mut to_upstream.kept, &mut to_client.kept)?;
                         idle = false;
                     }
                     Poll::Pending => {}
@@ -223,9 +298,9 @@ where
             }
             if down.is_ready() {
                 match poll_some(cx, upstream, scratch)? {
-                    Poll::Ready([]) => return Poll::Ready(Ok(())),
+                    Poll::Ready([]) => return Poll::Ready(Ok(Stopped::Over)),
                     Poll::Ready(read) => {
-                        session.upstream(read, &mut to_upstream.kept, &mut to_client.kept).map_err(broken)?;
+                        traffic.upstream(read, &mut to_upstream.kept, &mut to_client.kept)?;
                         idle = false;
                     }
                     Poll::Pending => {}

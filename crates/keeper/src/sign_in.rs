@@ -76,6 +76,13 @@ pub struct Provisional {
     asked: Instant,
 }
 
+impl Provisional {
+    /// What it will open, if the client is the one.
+    pub fn grant(&self) -> &Grant {
+        &self.grant
+    }
+}
+
 /// What became of a client that has shown itself.
 #[derive(Debug)]
 #[must_use]

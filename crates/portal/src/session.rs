@@ -282,7 +282,7 @@ fn hash(cookie: &str) -> Key {
 
 #[cfg(test)]
 mod tests {
-    use authority::{AppPasswordRules, AuditKey, Cutoff, Domain, Login, Secret};
+    use authority::{AppPasswordRules, AuditKey, Catalogue, Cutoff, Domain, Login, Secret};
     use keeper::{AddAccount, HashCost, Keeper, Keys, ServerKey, Site};
     use testkit::{FixedClock, MemoryStore, Seeded};
 
@@ -297,6 +297,7 @@ mod tests {
             cutoff: Cutoff::Enforced,
             rules: AppPasswordRules::default(),
             hash_cost: HashCost { memory: 64, passes: 1 },
+            apps: Catalogue::default(),
         };
         let (store, keys) = (MemoryStore::new(key.clone()), Keys::new(ServerKey::new([1; 32]), key));
         let clock = FixedClock::new(NOW);

@@ -26,7 +26,7 @@ mod xml_body;
 use std::{convert::Infallible, pin::pin, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use authority::{Door, Grant, Scopes, Secret};
+use authority::{Client, Door, Grant, Scopes, Secret};
 use front::{Connection, Peer, Seat, Service};
 use http::{HeaderValue, Request, Response, StatusCode, header, request::Parts};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
@@ -216,6 +216,7 @@ impl HttpDoor {
             secret: &secret,
             door: &door,
             from: caller.peer.address,
+            client: Client::Unseen,
         };
         match self.keeper.sign_in(attempt).await {
             SignIn::Refused(TurnedAway::OutOfScope) | SignIn::Admitted(..) if !is_served => {
@@ -225,7 +226,8 @@ impl HttpDoor {
             SignIn::Refused(TurnedAway::Refused) => Err(self.challenge()),
             SignIn::TooMany => Err(later(crate::TOO_MANY)),
             SignIn::Refused(TurnedAway::OutOfScope) => Err(self.out_of_scope()),
-            SignIn::Unavailable => Err(try_later()),
+            // A request shows its client with its head.
+            SignIn::Unavailable | SignIn::Provisional(..) => Err(try_later()),
         }
     }
 

@@ -1,14 +1,15 @@
 //! IMAP, to Dovecot or Cyrus.
 
 use authority::Grant;
+use fingerprint::Dialogue;
 use front::Peer;
 use protocols::{
     Transport,
-    imap::{self, Server, client::Client},
+    imap::{self, Provisional, Server, client::Client},
     sasl::SaslError,
 };
 
-use super::{MasterUser, Speaks};
+use super::{MasterUser, Shows, Speaks};
 use crate::{Upstream, relay::Traffic};
 
 /// IMAP, handed over by a master user.
@@ -18,6 +19,7 @@ pub struct Imap(pub MasterUser);
 impl Speaks for Imap {
     type Server = Server;
     type Client = Client;
+    const SHOWS: Shows = Shows::InSession;
 
     async fn server(&self, transport: Transport, _: &Upstream) -> Result<Server, Vec<u8>> {
         Ok(Server::new(transport))
@@ -27,8 +29,8 @@ impl Speaks for Imap {
         Client::new(&self.0.acting_as(grant), (client.address, client.port).into())
     }
 
-    fn traffic(&self, _: &Grant, _: &str) -> Traffic {
-        Traffic::AsItComes
+    fn traffic(&self, _: &Grant, _: &str, newcomer: Option<Dialogue>) -> Traffic {
+        newcomer.map_or(Traffic::AsItComes, |seen| Traffic::Imap(Box::new(Provisional::new(seen))))
     }
 
     fn bye(&self, text: &str) -> Vec<u8> {

@@ -13,7 +13,11 @@ mod submission;
 use std::{io, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use authority::{Door, Grant, Secret};
+use authority::{Client, Door, Grant, Secret};
+use fingerprint::{
+    Dialogue, Signature,
+    tls::{ClientHello, Family},
+};
 use front::{Connection, Peer, Service, Shutdown, Stream, Tls};
 use keeper::{Keeper, SignIn, SignInAttempt};
 use protocols::{ClientSide, Event, ServerSide, Transport, sasl::Credentials, sasl::SaslError};
@@ -28,7 +32,7 @@ pub use handover::MasterUser;
 pub use imap::Imap;
 pub use pop3::Pop3;
 pub use sieve::Sieve;
-use standing::Standing;
+use standing::{Host, Newcomer, Standing};
 pub use submission::{Submission, SubmissionHandover};
 
 /// A client says something within this before it is signed in, or goes.
@@ -65,11 +69,24 @@ pub trait Speaks: Send + Sync + 'static {
     /// A name that cannot be said in this protocol.
     fn client(&self, grant: &Grant, client: Peer, server: &Self::Server) -> Result<Self::Client, SaslError>;
 
-    /// What passes in the session, and how it is watched.
-    fn traffic(&self, grant: &Grant, capabilities: &str) -> Traffic;
+    /// When a client has shown which program it is.
+    const SHOWS: Shows;
+
+    /// What passes in the session, and how it is watched: at first for what shows the
+    /// client, if that was not seen yet.
+    fn traffic(&self, grant: &Grant, capabilities: &str, newcomer: Option<Dialogue>) -> Traffic;
 
     /// Ends a session, wherever its relay stands.
     fn bye(&self, text: &str) -> Vec<u8>;
+}
+
+/// When a client has shown which program it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shows {
+    /// With its sign-in: there is nothing more to wait for.
+    WithSignIn,
+    /// By what it does first in the session.
+    InSession,
 }
 
 /// A door for mail.
@@ -116,6 +133,7 @@ impl<P: Speaks> MailDoor<P> {
             }
         };
         let end = Instant::now() + DIALOGUE;
+        let mut family = family_of(&mut client);
         say(&mut client, &server.greeting()).await?;
         loop {
             while let Some(event) = server.next_event() {
@@ -124,32 +142,52 @@ impl<P: Speaks> MailDoor<P> {
                     Event::StartTls => {
                         let Some(tls) = &tls else { return Ok(None) };
                         client = client.start_tls(tls).await?;
+                        family = family_of(&mut client);
                         server.tls_started();
                     }
-                    Event::SignIn(credentials) => match self.sign_in(credentials, peer).await {
-                        SignIn::Admitted(grant, session) => {
-                            let handover = self.speaks.client(&grant, peer, &server);
-                            match self.hand_over(handover, &session).await {
-                                Ok((upstream, ready)) => {
-                                    let traffic = self.speaks.traffic(&grant, &ready.capabilities);
-                                    let admitted = server.admit(&ready.capabilities);
-                                    return Ok(admitted.and_then(|admitted| {
-                                        Standing::new((client, upstream), session, traffic, admitted, ready.leftover)
-                                    }));
-                                }
-                                Err(handover::Failed::Ended) => return Ok(None),
-                                Err(error) => {
-                                    self.keeper.not_handed_over(&self.door);
-                                    tracing::error!(door = %self.door.name, upstream = %self.upstream, %error,
-                                        "a session could not be handed over");
-                                    say(&mut client, &server.unavailable(crate::TRY_LATER)).await?;
-                                }
+                    Event::SignIn(credentials) => {
+                        let dialogue = server.dialogue();
+                        let shown = match P::SHOWS {
+                            Shows::WithSignIn => Client::Shown(Signature::new(family.as_ref(), &dialogue)),
+                            Shows::InSession => Client::ToShow,
+                        };
+                        let (newcomer, grant, session) = match self.sign_in(credentials, peer, shown).await {
+                            SignIn::Admitted(grant, session) => (None, grant, session),
+                            SignIn::Provisional(sign_in, session) => {
+                                let grant = sign_in.grant().clone();
+                                (Some(Box::new(Newcomer { sign_in, family: family.take() })), grant, session)
+                            }
+                            SignIn::Refused(_) => {
+                                say(&mut client, &server.refuse(&self.refusal)).await?;
+                                continue;
+                            }
+                            SignIn::TooMany => {
+                                say(&mut client, &server.too_many(crate::TOO_MANY)).await?;
+                                continue;
+                            }
+                            SignIn::Unavailable => {
+                                say(&mut client, &server.unavailable(crate::TRY_LATER)).await?;
+                                continue;
+                            }
+                        };
+                        let handover = self.speaks.client(&grant, peer, &server);
+                        match self.hand_over(handover, &session).await {
+                            Ok((upstream, ready)) => {
+                                let known = newcomer.is_some().then_some(dialogue);
+                                let traffic = self.speaks.traffic(&grant, &ready.capabilities, known);
+                                let Some(admitted) = server.admit(&ready.capabilities) else { return Ok(None) };
+                                let both = (client, upstream);
+                                return Ok(Standing::new(both, session, newcomer, traffic, admitted, ready.leftover));
+                            }
+                            Err(handover::Failed::Ended) => return Ok(None),
+                            Err(error) => {
+                                self.keeper.not_handed_over(&self.door);
+                                tracing::error!(door = %self.door.name, upstream = %self.upstream, %error,
+                                    "a session could not be handed over");
+                                say(&mut client, &server.unavailable(crate::TRY_LATER)).await?;
                             }
                         }
-                        SignIn::Refused(_) => say(&mut client, &server.refuse(&self.refusal)).await?,
-                        SignIn::TooMany => say(&mut client, &server.too_many(crate::TOO_MANY)).await?,
-                        SignIn::Unavailable => say(&mut client, &server.unavailable(crate::TRY_LATER)).await?,
-                    },
+                    }
                     Event::Close => {
                         // Who does not take the last word is not waited for.
                         let _ = timeout(LAST_WORD, client.shutdown()).await;
@@ -181,7 +219,7 @@ impl<P: Speaks> MailDoor<P> {
         }
     }
 
-    async fn sign_in(&self, credentials: Credentials, peer: Peer) -> SignIn {
+    async fn sign_in(&self, credentials: Credentials, peer: Peer, client: Client) -> SignIn {
         let secret = Secret::new(credentials.password.to_string());
         let attempt = SignInAttempt {
             login: &credentials.authcid,
@@ -189,6 +227,7 @@ impl<P: Speaks> MailDoor<P> {
             secret: &secret,
             door: &self.door,
             from: peer.address,
+            client,
         };
         self.keeper.sign_in(attempt).await
     }
@@ -203,12 +242,18 @@ impl<P: Speaks> Service for MailDoor<P> {
             Ok(Some(standing)) => {
                 seat.settle();
                 drop(seat);
-                standing.run(&shutdown, |text| self.speaks.bye(text)).await;
+                let host = Host { keeper: &self.keeper, refusal: &self.refusal };
+                standing.run(&shutdown, host, |text| self.speaks.bye(text)).await;
             }
             Ok(None) => {}
             Err(error) => tracing::debug!(door = %self.door.name, %error, "the connection broke before a sign-in"),
         }
     }
+}
+
+/// The TLS library at the other end, as far as there is TLS up to here.
+fn family_of(client: &mut Stream) -> Option<Family> {
+    ClientHello::read(&client.take_client_hello()?).ok().map(|hello| hello.family())
 }
 
 async fn say(client: &mut Stream, octets: &[u8]) -> io::Result<()> {

@@ -1,6 +1,7 @@
 //! POP3, to Dovecot.
 
 use authority::Grant;
+use fingerprint::Dialogue;
 use front::Peer;
 use protocols::{
     Transport,
@@ -8,7 +9,7 @@ use protocols::{
     sasl::SaslError,
 };
 
-use super::{MasterUser, Speaks};
+use super::{MasterUser, Shows, Speaks};
 use crate::{Upstream, relay::Traffic};
 
 /// POP3, handed over by a master user.
@@ -18,6 +19,7 @@ pub struct Pop3(pub MasterUser);
 impl Speaks for Pop3 {
     type Server = Server;
     type Client = Client;
+    const SHOWS: Shows = Shows::WithSignIn;
 
     async fn server(&self, transport: Transport, _: &Upstream) -> Result<Server, Vec<u8>> {
         Ok(Server::new(transport))
@@ -29,7 +31,7 @@ impl Speaks for Pop3 {
 
     /// AUTH and STLS end with the sign-in (RFC 5034, 4; RFC 2595, 4): nobody
     /// becomes somebody else in a session.
-    fn traffic(&self, _: &Grant, _: &str) -> Traffic {
+    fn traffic(&self, _: &Grant, _: &str, _: Option<Dialogue>) -> Traffic {
         Traffic::AsItComes
     }
 

@@ -1,6 +1,7 @@
 //! ManageSieve, to Dovecot's Pigeonhole.
 
 use authority::Grant;
+use fingerprint::Dialogue;
 use front::Peer;
 use protocols::{
     Transport,
@@ -12,7 +13,7 @@ use protocols::{
 };
 use tokio::io::AsyncWriteExt;
 
-use super::{MasterUser, Speaks, handover, known::Known};
+use super::{MasterUser, Shows, Speaks, handover, known::Known};
 use crate::{Upstream, relay::Traffic};
 
 /// ManageSieve, handed over by a master user. What scripts may use is told to
@@ -43,6 +44,7 @@ async fn ask(upstream: &Upstream) -> Result<Shown, handover::Failed> {
 impl Speaks for Sieve {
     type Server = Server;
     type Client = Client;
+    const SHOWS: Shows = Shows::WithSignIn;
 
     async fn server(&self, transport: Transport, upstream: &Upstream) -> Result<Server, Vec<u8>> {
         match self.known.or_ask(upstream, ask(upstream)).await {
@@ -57,7 +59,7 @@ impl Speaks for Sieve {
 
     /// AUTHENTICATE is over with the sign-in (RFC 5804, 2.1), and a server that
     /// would take it back has been refused: nobody becomes somebody else.
-    fn traffic(&self, _: &Grant, _: &str) -> Traffic {
+    fn traffic(&self, _: &Grant, _: &str, _: Option<Dialogue>) -> Traffic {
         Traffic::AsItComes
     }
 

@@ -1,12 +1,16 @@
 //! A session that has been handed over, until it ends.
 
+use fingerprint::{Signature, tls::Family};
 use front::{Shutdown, Stream};
-use keeper::{Fenced, Holder, LiveSession};
+use keeper::{Fenced, Holder, Judged, Keeper, LiveSession, Provisional};
 use protocols::Admitted;
-use tokio::{io::AsyncWriteExt, time::timeout};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    time::{Instant, timeout, timeout_at},
+};
 
-use super::{LAST_WORD, RESTART};
-use crate::relay::{Traffic, Way, relay};
+use super::{LAST_WORD, RESTART, SILENCE};
+use crate::relay::{Stopped, Traffic, Way, relay};
 
 const ENDED: &str = "This session was ended.";
 
@@ -17,6 +21,31 @@ pub(super) struct Standing {
     traffic: Traffic,
     to_client: Way,
     to_upstream: Way,
+    /// What its client is judged on, until that is done.
+    newcomer: Option<Box<Newcomer>>,
+}
+
+/// A client that has yet to show itself.
+pub(super) struct Newcomer {
+    pub(super) sign_in: Provisional,
+    pub(super) family: Option<Family>,
+}
+
+/// Who the door answers for.
+pub(super) struct Host<'h> {
+    pub(super) keeper: &'h Keeper,
+    /// The one refusal.
+    pub(super) refusal: &'h str,
+}
+
+/// How a session ended that the server behind has not ended.
+enum End {
+    /// With a word to say: somebody wanted it to.
+    Bye(&'static str),
+    /// In another app than the password was made for.
+    TurnedAway,
+    /// Without a word.
+    Broken,
 }
 
 impl Standing {
@@ -25,28 +54,48 @@ impl Standing {
     pub(super) fn new(
         (client, upstream): (Stream, Stream),
         session: LiveSession,
+        newcomer: Option<Box<Newcomer>>,
         mut traffic: Traffic,
         admitted: Admitted,
         leftover: Vec<u8>,
     ) -> Option<Self> {
         let mut to_client = Way::beginning_with([admitted.answer, leftover].concat());
         let to_upstream = traffic.begin(admitted.pipelined, &mut to_client).ok()?;
-        Some(Self { client, upstream, session, traffic, to_client, to_upstream })
+        Some(Self { client, upstream, session, traffic, to_client, to_upstream, newcomer })
     }
 
-    pub(super) async fn run(self, shutdown: &Shutdown, bye: impl Fn(&str) -> Vec<u8>) {
-        let Self { client, upstream, session, mut traffic, mut to_client, mut to_upstream } = self;
+    pub(super) async fn run(self, shutdown: &Shutdown, host: Host<'_>, bye: impl Fn(&str) -> Vec<u8>) {
+        let Self { client, upstream, session, mut traffic, mut to_client, mut to_upstream, mut newcomer } = self;
         let holder = Holder::default();
         holder.hold(&session);
         let mut client = Fenced::new(client, holder.clone());
         let mut upstream = Fenced::new(upstream, holder);
-        let last_word = tokio::select! {
-            relayed = relay(&mut client, &mut upstream, &mut traffic, &mut to_upstream, &mut to_client) => match relayed {
-                Err(_) if !session.is_open() => Some(ENDED),
-                _ => None,
-            },
-            () = session.ended() => Some(ENDED),
-            () = shutdown.requested() => Some(RESTART),
+        let end = loop {
+            let stopped = tokio::select! {
+                stopped =
+                    relay(&mut client, &mut upstream, &mut traffic, &mut to_upstream, &mut to_client) => stopped,
+                () = session.ended() => break End::Bye(ENDED),
+                () = shutdown.requested() => break End::Bye(RESTART),
+            };
+            match stopped {
+                Err(_) if !session.is_open() => break End::Bye(ENDED),
+                Ok(Stopped::Over) | Err(_) => break End::Broken,
+                Ok(Stopped::Shown) => {}
+            }
+            let (Some(dialogue), Some(newcomer)) = (traffic.dialogue(), newcomer.take()) else { break End::Broken };
+            // Boxed, and gone with the answer: the session may go on for hours.
+            let judging = Box::pin(async {
+                let Newcomer { sign_in, family } = *newcomer;
+                host.keeper.judge(sign_in, &session, Signature::new(family.as_ref(), &dialogue)).await
+            });
+            match judging.await {
+                Judged::Stays => {}
+                Judged::Goes => break End::TurnedAway,
+                Judged::Unavailable => break End::Bye(crate::TRY_LATER),
+            }
+            if traffic.release(&mut to_upstream, &mut to_client).is_err() {
+                break End::Broken;
+            }
         };
         drop(upstream);
         let mut client = client.into_inner();
@@ -55,13 +104,38 @@ impl Standing {
         if to_client.is_behind() {
             return;
         }
+        let words = match end {
+            End::Bye(text) => bye(text),
+            End::TurnedAway => Box::pin(turn_away(&mut client, traffic, host.refusal)).await,
+            End::Broken => vec![],
+        };
         let goodbye = async {
-            if let Some(text) = last_word {
-                client.write_all(&bye(text)).await?;
-            }
+            client.write_all(&words).await?;
             client.shutdown().await
         };
         // Whoever does not listen is not waited for.
         let _ = timeout(LAST_WORD, goodbye).await;
+    }
+}
+
+/// What to say to a client that goes, when it can hear it: whoever sends a message
+/// listens at its end.
+async fn turn_away(client: &mut Stream, traffic: Traffic, refusal: &str) -> Vec<u8> {
+    let mut message = match traffic {
+        Traffic::AsItComes => return vec![],
+        Traffic::Imap(session) => return session.refuse(refusal),
+        Traffic::Smtp(session) => session.refuse(refusal),
+    };
+    let end = Instant::now() + SILENCE;
+    let mut octets = vec![0; 16 * 1024];
+    let mut heard = 0;
+    loop {
+        if let Some(answer) = message.feed(&octets[..heard]) {
+            return answer.to_vec();
+        }
+        heard = match timeout_at(end, client.read(&mut octets)).await {
+            Ok(Ok(count)) if count > 0 => count,
+            _ => return vec![],
+        };
     }
 }

@@ -1,6 +1,7 @@
 //! Mail submission, to Postfix.
 
 use authority::Grant;
+use fingerprint::Dialogue;
 use front::Peer;
 use protocols::{
     Transport,
@@ -12,7 +13,7 @@ use protocols::{
 };
 use tokio::io::AsyncWriteExt;
 
-use super::{MasterUser, Speaks, handover, known::Known};
+use super::{MasterUser, Shows, Speaks, handover, known::Known};
 use crate::{Upstream, relay::Traffic};
 
 /// Mail submission. What the server behind can do is told to clients before they
@@ -56,6 +57,7 @@ impl Submission {
 impl Speaks for Submission {
     type Server = Server;
     type Client = Client;
+    const SHOWS: Shows = Shows::InSession;
 
     async fn server(&self, transport: Transport, upstream: &Upstream) -> Result<Server, Vec<u8>> {
         match self.known.or_ask(upstream, self.ask(upstream)).await {
@@ -77,13 +79,17 @@ impl Speaks for Submission {
         Client::new(&self.name, &handover)
     }
 
-    fn traffic(&self, grant: &Grant, capabilities: &str) -> Traffic {
+    fn traffic(&self, grant: &Grant, capabilities: &str, newcomer: Option<Dialogue>) -> Traffic {
         let senders = if self.own_addresses {
             Senders::Only(grant.addresses().map(|login| login.as_str().into()).collect())
         } else {
             Senders::Any
         };
-        Traffic::Smtp(Box::new(Session::new(Extensions::read(capabilities.lines()), senders)))
+        let extensions = Extensions::read(capabilities.lines());
+        Traffic::Smtp(Box::new(match newcomer {
+            Some(seen) => Session::provisional(extensions, senders, seen),
+            None => Session::new(extensions, senders),
+        }))
     }
 
     fn bye(&self, text: &str) -> Vec<u8> {

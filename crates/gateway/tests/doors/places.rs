@@ -1,7 +1,7 @@
 //! More sessions than a password may have: every door says "try later", none
 //! says "wrong password".
 
-use authority::{Client, Protocol, Secret};
+use authority::{Protocol, Secret};
 use gateway::{MailDoor, MasterUser};
 use http::StatusCode;
 use keeper::{LiveSession, SignIn, SignInAttempt};
@@ -23,7 +23,14 @@ async fn crowd(world: &World, secret: &Secret, protocol: Protocol) -> Vec<LiveSe
         let from = [192, 0, 2, 1].into();
         match world
             .keeper
-            .sign_in(SignInAttempt { login: ALICE, acting_as: None, secret, door: &door, from, client: Client::Unseen })
+            .sign_in(SignInAttempt {
+                login: ALICE,
+                acting_as: None,
+                secret,
+                door: &door,
+                from,
+                client: authority::Client::Unseen,
+            })
             .await
         {
             SignIn::Admitted(_, session) => held.push(session),
@@ -79,7 +86,7 @@ async fn http_says_try_later() {
         secret: &issued.secret,
         door: &door,
         from,
-        client: Client::Unseen,
+        client: authority::Client::Unseen,
     };
     let SignIn::Admitted(_, _taken) = world.keeper.sign_in(attempt).await else { panic!("the last place is free") };
     let answer = ask(dav.address, "GET /", &authorization).await;

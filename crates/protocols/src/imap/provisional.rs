@@ -17,6 +17,7 @@ use fingerprint::Dialogue;
 
 use super::client_id::ClientId;
 use super::decoder::{Command, Verb, head};
+use super::encoder::{self, Status};
 use super::forms;
 use crate::dialogue::MAX_PIPELINED;
 use crate::framing::{Extent, Frame, MAX_LINE};
@@ -94,6 +95,17 @@ impl Provisional {
     #[must_use]
     pub fn release(self) -> Vec<u8> {
         self.held
+    }
+
+    /// Turns the client away: what to say last, to the command that is held.
+    #[must_use]
+    pub fn refuse(&self, text: &str) -> Vec<u8> {
+        let mut answer = encoder::answer(None, Status::No, &format!("[ALERT] {text}"));
+        if let Ok(Command { tag, .. }) = head(first_line(&self.held)) {
+            answer.extend(encoder::answer(Some(&tag), Status::No, &format!("[AUTHENTICATIONFAILED] {text}")));
+        }
+        answer.extend(encoder::bye(text));
+        answer
     }
 
     /// True if a whole command went on, and there may be another.

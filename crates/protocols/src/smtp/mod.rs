@@ -13,8 +13,10 @@ mod message;
 mod reply;
 mod server;
 mod session;
+mod turned_away;
 
 pub use extensions::Extensions;
 pub use reply::bye;
 pub use server::Server;
 pub use session::{Broken, Senders, Session};
+pub use turned_away::TurnedAway;

@@ -26,6 +26,7 @@ use super::extensions::Extensions;
 use super::first::First;
 use super::message::Message;
 use super::reply::{Line, list, reply};
+use super::turned_away::{Left, TurnedAway};
 
 /// The longest line of either side, in octets with its end.
 const MAX_LINE: usize = 8192;
@@ -155,6 +156,20 @@ impl Session {
             up.extend_from_slice(&first.held);
         }
         self.resume(up, down)
+    }
+
+    /// Turns a client away that has shown itself, within its first message.
+    #[must_use]
+    pub fn refuse(self, text: &str) -> TurnedAway {
+        let left = match self.phase {
+            Phase::Message(message) => Left::Message(message),
+            Phase::Chunk(left) => Left::Chunk(left),
+            Phase::Commands | Phase::Asked => Left::Nothing,
+        };
+        let mut turned_away = TurnedAway::new(left, text);
+        // What came behind what was shown is a part of it.
+        let _ = turned_away.feed(&self.held);
+        turned_away
     }
 
     /// True if the client is to be listened to: not while it is open what its
