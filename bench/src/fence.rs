@@ -39,7 +39,7 @@ async fn in_rounds(extent: &Extent) -> Outcome<Vec<Line>> {
                     secret,
                     door: &door,
                     from,
-                    client: Client::Unseen,
+                    client: authority::Client::Unseen,
                 })
                 .await
             {
