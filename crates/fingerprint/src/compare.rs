@@ -93,17 +93,22 @@ pub enum Tie {
     Product,
     /// They have the same TLS family, and do not give different names.
     Family,
+    /// They have the same TLS family and give different names of their own: a tie only
+    /// for who knows that one app has both. Apple's is `iphone mail` in a message, and
+    /// `com.apple.email.maild` in IMAP.
+    FamilyByAnotherName,
 }
 
 /// Whether what was seen can be the app that is known from another protocol.
 #[must_use]
 pub fn tie(known: &Signature, seen: &Signature) -> Option<Tie> {
-    match (known.declared(), seen.declared()) {
-        (Some(known), Some(seen)) if known == seen && !is_shared(known) => return Some(Tie::Product),
-        (Some(known), Some(seen)) if known != seen && !is_shared(known) && !is_shared(seen) => return None,
-        _ => {}
+    let same_family = known.family().is_some() && known.family() == seen.family();
+    let own = |name: &&str| !is_shared(name);
+    match (known.declared().filter(own), seen.declared().filter(own)) {
+        (Some(known), Some(seen)) if known == seen => Some(Tie::Product),
+        (Some(_), Some(_)) => same_family.then_some(Tie::FamilyByAnotherName),
+        _ => same_family.then_some(Tie::Family),
     }
-    (known.family().is_some() && known.family() == seen.family()).then_some(Tie::Family)
 }
 
 fn form(protocol: Protocol, pinned: &str, seen: &str) -> Alike {

@@ -64,11 +64,6 @@ impl Capture {
         ClientHello::read(&self.hello).ok()
     }
 
-    /// The product: versions of it have names of their own here.
-    pub(crate) fn product(&self) -> &str {
-        product(&self.client)
-    }
-
     pub(crate) fn protocol(&self) -> Protocol {
         match self.service.as_str() {
             "imaps" | "imap-starttls" => Protocol::Imap,
@@ -83,7 +78,8 @@ impl Capture {
     }
 }
 
-/// `thunderbird140`, `imapflow-old`, `vdirsyncer-new`: the name without its end.
+/// The product of a client: versions of it have names of their own here, as
+/// `thunderbird140`, `imapflow-old`, `vdirsyncer-new`.
 pub(crate) fn product(client: &str) -> &str {
     let client = client.strip_suffix("-old").or(client.strip_suffix("-new")).unwrap_or(client);
     let bare = client.trim_end_matches(|c: char| c.is_ascii_digit());

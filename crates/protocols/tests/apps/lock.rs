@@ -1,6 +1,6 @@
 //! A password that is held to the app which used it first: the bare rule.
 
-use fingerprint::{Compared, Protocol, Signature, Why, compare, tie};
+use fingerprint::{Compared, Protocol, Signature, Tie, Why, compare, tie};
 
 #[derive(Clone, Default)]
 pub(crate) struct Password {
@@ -35,7 +35,9 @@ impl Password {
 
     /// Something ties this client to what the password was used by at other doors.
     pub(crate) fn is_tied(&self, seen: &Signature) -> bool {
-        self.pins.iter().any(|pin| pin.protocol() != seen.protocol() && tie(pin, seen).is_some())
+        self.pins
+            .iter()
+            .any(|pin| pin.protocol() != seen.protocol() && matches!(tie(pin, seen), Some(Tie::Product | Tie::Family)))
     }
 
     pub(crate) fn has(&self, protocol: Protocol) -> bool {

@@ -17,6 +17,7 @@
 )]
 
 mod capture;
+mod cost;
 mod lock;
 mod measure;
 mod seen;
@@ -51,4 +52,7 @@ fn measure_prints_the_table() {
     }
     let measured = measure::measure(&connections);
     println!("{}", measured.table());
+    if folder.is_none() {
+        measured.hold();
+    }
 }

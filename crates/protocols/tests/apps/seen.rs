@@ -9,13 +9,16 @@ use crate::capture::Capture;
 /// or one for each request that signs in. Empty if nobody did.
 pub(crate) fn signatures(capture: &Capture) -> Vec<Signature> {
     let family = capture.hello().map(|hello| hello.family());
-    let dialogues = match capture.protocol() {
+    dialogues(capture).iter().map(|dialogue| Signature::new(family.as_ref(), dialogue)).collect()
+}
+
+pub(crate) fn dialogues(capture: &Capture) -> Vec<Dialogue> {
+    match capture.protocol() {
         Protocol::Imap => imap(capture).into_iter().collect(),
         Protocol::Submission => submission(capture).into_iter().collect(),
         Protocol::Http => http(capture),
         other => panic!("{} has no recordings", other.name()),
-    };
-    dialogues.iter().map(|dialogue| Signature::new(family.as_ref(), dialogue)).collect()
+    }
 }
 
 /// What is left of the recording once somebody signed in, and what was seen until then.
