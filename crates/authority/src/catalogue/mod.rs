@@ -146,9 +146,11 @@ impl Catalogue {
         self.0.called.get(&fold(name)).map(|at| &self.0.apps[*at])
     }
 
-    /// As people call it: a password's app may be kept as the short name.
+    /// As people call it: a password's app may be kept as the short name. One of the
+    /// other names is what somebody chose to call it, and stays.
     pub fn shown<'a>(&'a self, name: &'a AppName) -> &'a str {
-        self.find(name).map_or(name.as_str(), |app| app.name.as_str())
+        let proper = |app: &&App| [app.id.as_str(), app.name.as_str()].iter().any(|own| fold(own) == fold(name.as_str()));
+        self.find(name).filter(proper).map_or(name.as_str(), |app| app.name.as_str())
     }
 
     /// Every name that an app answers to, for who has mistyped one.
@@ -181,10 +183,11 @@ impl Catalogue {
     }
 
     /// Why a client that declares this, or nothing, cannot be the app that a password
-    /// was made for. `None`: nothing is known against it.
+    /// was made for. `None`: nothing is known against it. To be asked once the client
+    /// has shown itself: before its first data command on IMAP, silence is no sign.
     pub fn objects(&self, made_for: &AppName, protocol: Protocol, declared: Option<&str>) -> Option<Objection<'_>> {
         let app = self.find(made_for)?;
-        let Some(product) = declared.and_then(|declared| Product::of(declared)) else {
+        let Some(product) = declared.and_then(Product::of) else {
             let kin = self.0.apps.iter().filter(|other| kin(app, other) && other.speaks(protocol));
             let never_silent = app.speaks(protocol) && kin.map(|app| app.says(protocol)).all(Says::is_always_said);
             return never_silent.then_some(Objection::Silent);

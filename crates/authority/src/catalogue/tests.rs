@@ -37,8 +37,11 @@ fn catalogue() -> Catalogue {
         vec![(Imap, says(&["Brother"], true, When::Always)), (Http, says(&["Older"], true, When::Always))],
     );
     brother.kin.push("younger".parse().unwrap());
+    let sings = || says(&["Bird"], true, When::Always);
+    let mut bird = app("bird", vec![(Imap, sings()), (Http, sings())]);
+    bird.also.push(named("birdie"));
     Catalogue::new(vec![
-        app("bird", vec![(Imap, says(&["Bird"], true, When::Always)), (Http, says(&["Bird"], true, When::Always))]),
+        bird,
         app(
             "mute",
             vec![(Imap, says(&[], true, When::Sometimes)), (Submission, says(&["Mute"], true, When::Sometimes))],
@@ -108,8 +111,9 @@ fn what_a_client_says_is_shown_by_the_catalogues_names_alone() {
     assert_eq!(name(Imap, "brother 2.0").as_deref(), Some("The older or The younger"));
     assert_eq!(name(Imap, "Bird <a href=//evil>"), None);
     assert_eq!(name(Submission, "Bird"), None, "it was never heard to say so there");
-    assert_eq!(catalogue.shown(&named("bird")), "The bird");
-    assert_eq!(catalogue.shown(&named("my own")), "my own");
+    for (kept, shown) in [("bird", "The bird"), ("the BIRD", "The bird"), ("Birdie", "Birdie"), ("my own", "my own")] {
+        assert_eq!(catalogue.shown(&named(kept)), shown);
+    }
 }
 
 #[test]
