@@ -48,6 +48,8 @@ pub struct Settings {
     pub trusted_proxies: Vec<IpNet>,
     /// Whether passwords made here work in one app only.
     pub lock: authority::LockMode,
+    /// The apps that are offered, and what they are called.
+    pub catalogue: authority::Catalogue,
     /// Where apps come in.
     pub doors: Vec<DoorHelp>,
 }

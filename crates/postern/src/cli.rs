@@ -1,12 +1,18 @@
 //! The command line: a contract, see `docs/configuration.md` for what it acts on.
 
-use std::path::PathBuf;
+use std::{ffi::OsStr, path::PathBuf, str::FromStr};
 
 use authority::{AppName, AppPasswordId, Label, LockMode, Login, Scopes};
-use clap::{Args, Parser, Subcommand};
+use clap::{
+    Arg, Args, Command, Parser, Subcommand,
+    builder::{PossibleValue, TypedValueParser},
+};
 use ipnet::IpNet;
 
-use crate::config::{Lasting, network};
+use crate::{
+    apps::shipped_ids,
+    config::{Lasting, network},
+};
 
 /// The authority and gateway for app-specific passwords.
 ///
@@ -68,6 +74,9 @@ pub(crate) enum Verb {
     /// Passwords made for one app each
     #[command(subcommand)]
     AppPassword(AppPassword),
+    /// Apps that are known, and how each says who it is
+    #[command(subcommand)]
+    App(App),
     /// Connections that are signed in now
     #[command(subcommand)]
     Session(Session),
@@ -185,8 +194,8 @@ pub(crate) enum AppPassword {
         /// A name to know it by
         #[arg(long)]
         label: Label,
-        /// The app it is for
-        #[arg(long)]
+        /// The app it is for: see `postern app list`, or any name of your own
+        #[arg(long, value_parser = Apps, hide_possible_values = true)]
         app: AppName,
         /// What it opens: mail, mail:send, calendars, contacts, files, with commas
         #[arg(long, value_name = "SCOPES")]
@@ -225,6 +234,36 @@ pub(crate) enum AppPassword {
         /// Whose
         login: String,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum App {
+    /// List all apps of the catalogue
+    #[command(after_help = "EXAMPLE:\n  postern app list --json | jq -r '.[].app'")]
+    List,
+    /// Show one: what it says of itself at each door, and how that is known
+    #[command(after_help = "EXAMPLE:\n  postern app show thunderbird")]
+    Show {
+        /// Its short name, or one that people use
+        #[arg(value_parser = Apps, hide_possible_values = true)]
+        app: AppName,
+    },
+}
+
+/// Any name; shells complete those that come with Postern.
+#[derive(Clone)]
+struct Apps;
+
+impl TypedValueParser for Apps {
+    type Value = AppName;
+
+    fn parse_ref(&self, command: &Command, argument: Option<&Arg>, value: &OsStr) -> Result<AppName, clap::Error> {
+        AppName::from_str.parse_ref(command, argument, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(shipped_ids().map(PossibleValue::new)))
+    }
 }
 
 #[derive(Debug, Subcommand)]

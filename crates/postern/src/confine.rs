@@ -114,7 +114,7 @@ fn read_again(config: &Config, file: &Path) -> Vec<PathBuf> {
     let named: Vec<&Path> = tls.chain(store).chain(masters).chain([file]).collect();
     let real = named.iter().filter_map(|path| path.canonicalize().ok());
     let all = named.iter().map(|path| path.to_path_buf()).chain(real);
-    all.map(|path| folder_of(&path)).collect()
+    all.map(|path| folder_of(&path)).chain(config.apps_folder()).collect()
 }
 
 /// A path relative to the configuration may be a name alone.

@@ -103,6 +103,7 @@ fn portal(config: &Config, keeper: &Arc<Keeper>, before: Option<&Lasting>) -> Po
         site: config.domain.to_string(),
         trusted_proxies: config.portal.trusted_proxies.clone(),
         lock: config.app_passwords.lock,
+        catalogue: config.catalogue.clone(),
         doors: help(config),
     };
     match before {

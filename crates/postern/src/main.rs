@@ -8,6 +8,7 @@
 //! **To add a command:** its verb in `cli.rs`, its variant of `control::Command`,
 //! its arm in `control/execute.rs`, its line in `main.rs`.
 
+mod apps;
 mod backup;
 mod canary;
 mod cli;
@@ -29,7 +30,7 @@ mod terminal;
 
 use std::{
     io::{IsTerminal, Read},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
 };
@@ -43,7 +44,7 @@ use zeroize::Zeroizing;
 use crate::{
     backup::BackupError,
     canary::Canary,
-    cli::{Account, AppPassword, Audit, Cli, Cutoff, Key, Session, Verb},
+    cli::{Account, App, AppPassword, Audit, Cli, Cutoff, Key, Session, Verb},
     config::Config,
     control::{Command, Outcome, Typed},
     data::DataError,
@@ -121,6 +122,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
     let Cli { everywhere, verb } = cli;
     let json = everywhere.json;
     let config = || Config::read(&everywhere.config.clone().unwrap_or_else(default_config)).map_err(Failure::usage);
+    let mut hint = None;
     let (command, columns): (Command, &[&str]) = match verb {
         Verb::Init { dir, domain, url } => {
             let written = init::init(&dir, &domain, &url).map_err(|error| match error {
@@ -195,7 +197,9 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Verb::Account(Account::Resume { login }) => (Command::AccountResume { login }, &[]),
         Verb::Account(Account::Reset { login }) => (Command::AccountReset { login }, &[]),
         Verb::Account(Account::Remove { login }) => (Command::AccountRemove { login }, &[]),
+        Verb::App(app) => return tell_apps(app, everywhere.config.as_deref(), json),
         Verb::AppPassword(AppPassword::Create { login, label, app, scope, network, expires, lock }) => {
+            hint = apps::near_miss(&config()?.catalogue, &app);
             let create = Command::AppPasswordCreate {
                 login,
                 label: label.to_string(),
@@ -208,13 +212,13 @@ fn run(cli: Cli) -> Result<(), Failure> {
             (create, &[])
         }
         Verb::AppPassword(AppPassword::List { login }) => {
-            (Command::AppPasswordList { login }, &["id", "label", "app", "scopes", "state", "created", "uses"])
+            (Command::AppPasswordList { login }, &["id", "label", "app_name", "scopes", "state", "created", "uses"])
         }
         Verb::AppPassword(AppPassword::Show { id }) => (Command::AppPasswordShow { id: id.to_string() }, &[]),
         Verb::AppPassword(AppPassword::Revoke { id }) => (Command::AppPasswordRevoke { id: id.to_string() }, &[]),
         Verb::AppPassword(AppPassword::RevokeAll { login }) => (Command::AppPasswordRevokeAll { login }, &[]),
         Verb::Session(Session::List { login }) => {
-            (Command::SessionList { login }, &["id", "login", "label", "app", "door", "from", "since"])
+            (Command::SessionList { login }, &["id", "login", "label", "app_name", "door", "from", "since"])
         }
         Verb::Session(Session::End { login, id }) => (Command::SessionEnd { login, id }, &[]),
         Verb::Cutoff(Cutoff::Status) => (Command::CutoffStatus, &[]),
@@ -228,6 +232,30 @@ fn run(cli: Cli) -> Result<(), Failure> {
     };
     let answer = done(wait(ask(&config()?, command))??)?;
     terminal::print(&answer, json, columns);
+    hint.iter().for_each(|hint| tell(hint));
+    Ok(())
+}
+
+/// The catalogue: of the site, or where there is none, what comes with Postern.
+fn tell_apps(which: App, config: Option<&Path>, json: bool) -> Result<(), Failure> {
+    let file = config.map_or_else(default_config, Path::to_owned);
+    let catalogue = if config.is_some() || file.exists() {
+        Config::read(&file).map_err(Failure::usage)?.catalogue
+    } else {
+        apps::shipped().map_err(Failure::usage)?
+    };
+    match which {
+        App::List => {
+            let columns = ["app", "name", "publisher", "platforms", "opens", "known_at"];
+            terminal::print(&apps::list(&catalogue), json, &columns);
+        }
+        App::Show { app } => {
+            let none = || {
+                Failure::refused(format!("there is no app {:?} in the catalogue: see `postern app list`", app.as_str()))
+            };
+            terminal::print(&apps::show(catalogue.find(&app).ok_or_else(none)?), json, &[]);
+        }
+    }
     Ok(())
 }
 

@@ -67,10 +67,10 @@ pub enum NotACatalogue {
 }
 
 impl NotACatalogue {
-    /// The entry that a site would correct: the last one that was read.
-    pub fn about(&self) -> &AppId {
+    /// The entries that it is about: one of them is to be corrected.
+    pub fn about(&self) -> [&AppId; 2] {
         match self {
-            Self::SameName(_, app, _) | Self::SameWords(_, app, ..) | Self::NoKin(app, _) => app,
+            Self::SameName(one, other, _) | Self::SameWords(one, other, ..) | Self::NoKin(one, other) => [one, other],
         }
     }
 }
@@ -149,7 +149,8 @@ impl Catalogue {
     /// As people call it: a password's app may be kept as the short name. One of the
     /// other names is what somebody chose to call it, and stays.
     pub fn shown<'a>(&'a self, name: &'a AppName) -> &'a str {
-        let proper = |app: &&App| [app.id.as_str(), app.name.as_str()].iter().any(|own| fold(own) == fold(name.as_str()));
+        let proper =
+            |app: &&App| [app.id.as_str(), app.name.as_str()].iter().any(|own| fold(own) == fold(name.as_str()));
         self.find(name).filter(proper).map_or(name.as_str(), |app| app.name.as_str())
     }
 

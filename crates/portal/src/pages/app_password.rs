@@ -81,6 +81,7 @@ struct Page<'a> {
     notice: Option<String>,
     row: Row,
     login: &'a str,
+    hints: &'a [String],
     doors: Doors,
     locked: Locked<'a>,
 }
@@ -99,6 +100,7 @@ pub(super) async fn show(here: Here, signed_in: SignedIn, Path(id): Path<String>
         notice: here.sessions.hear(&signed_in.seen),
         row: Row::new(&here, &listed, state),
         login: signed_in.account.login.as_str(),
+        hints: here.settings.catalogue.find(&listed.password.app).map_or(&[], |app| &app.hints),
         doors: doors_of(&here, &listed).await?,
         locked: locked(&here, &signed_in, &listed.password).await?,
     })

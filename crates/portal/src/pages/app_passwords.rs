@@ -53,7 +53,7 @@ impl Row {
         Self {
             id: password.id.to_string(),
             label: password.label.to_string(),
-            app: password.app.to_string(),
+            app: shared.settings.catalogue.shown(&password.app).to_owned(),
             opens: words::scopes(&password.scopes),
             networks: password.networks.to_string(),
             state,

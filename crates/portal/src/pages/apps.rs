@@ -1,45 +1,19 @@
 //! Apps that people know by name, and what each asks for.
 
-use authority::{Area, Scope};
+use authority::{Scope, catalogue};
 
 use crate::{Settings, words};
 
-use Area::{Calendars, Contacts, Files, Mail, MailSend};
-
-/// Offered by name, with what the app can use; any other name will do.
-const APPS: &[(&str, &[Area])] = &[
-    ("Apple Calendar", &[Calendars]),
-    ("Apple Contacts", &[Contacts]),
-    ("Apple Mail", &[Mail, MailSend]),
-    ("DAVx5", &[Calendars, Contacts]),
-    ("eM Client", &[Mail, MailSend, Calendars, Contacts]),
-    ("Evolution", &[Mail, MailSend, Calendars, Contacts]),
-    ("FairEmail", &[Mail, MailSend]),
-    ("Fantastical", &[Calendars]),
-    ("Geary", &[Mail, MailSend]),
-    ("GNOME Calendar", &[Calendars]),
-    ("K-9 Mail", &[Mail, MailSend]),
-    ("KMail", &[Mail, MailSend]),
-    ("mbsync", &[Mail]),
-    ("mutt", &[Mail, MailSend]),
-    ("Outlook", &[Mail, MailSend]),
-    ("Printer or scanner", &[MailSend]),
-    ("rclone", &[Files]),
-    ("Spark", &[Mail, MailSend]),
-    ("Thunderbird", &[Mail, MailSend, Calendars, Contacts]),
-    ("Thunderbird for Android", &[Mail, MailSend]),
-    ("vdirsyncer", &[Calendars, Contacts]),
-];
-
 /// An app of the list, with the boxes that it asks for, parted by spaces.
 pub(super) struct App {
-    pub(super) name: &'static str,
+    pub(super) name: String,
     pub(super) opens: String,
 }
 
-pub(super) fn apps() -> Vec<App> {
-    let opens = |areas: &[Area]| areas.iter().map(|area| field(&Scope::Full(*area))).collect::<Vec<_>>().join(" ");
-    APPS.iter().map(|(name, areas)| App { name, opens: opens(areas) }).collect()
+/// Offered by name; any other name will do.
+pub(super) fn apps(settings: &Settings) -> Vec<App> {
+    let opens = |app: &catalogue::App| app.opens.iter().map(field).collect::<Vec<_>>().join(" ");
+    settings.catalogue.iter().map(|app| App { name: app.name.to_string(), opens: opens(app) }).collect()
 }
 
 /// A box to tick.

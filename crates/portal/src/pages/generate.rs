@@ -100,7 +100,7 @@ fn form_page(here: &Shared, signed_in: &SignedIn, form: &Form, status: StatusCod
         frame: Frame::of(here, signed_in),
         token: signed_in.token().as_str(),
         form,
-        apps: apps(),
+        apps: apps(&here.settings),
         choices: choices(&here.settings),
         expiries: EXPIRIES,
         fresh: signed_in.is_fresh(here),
@@ -121,6 +121,7 @@ struct Shown<'a> {
     row: Row,
     secret: &'a str,
     login: &'a str,
+    hints: &'a [String],
     doors: Doors,
 }
 
@@ -155,6 +156,7 @@ pub(super) async fn generate(here: Here, mut signed_in: SignedIn, Sent(fields): 
         row: Row::new(&here, &listed, State::Waiting),
         secret: secret.expose(),
         login: signed_in.account.login.as_str(),
+        hints: here.settings.catalogue.find(&listed.password.app).map_or(&[], |app| &app.hints),
         doors,
     })
 }

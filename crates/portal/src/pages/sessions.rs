@@ -108,7 +108,7 @@ fn connected(here: &Shared, signed_in: &SignedIn, passwords: &[(Listed, State)])
         let form = Form { password: id.unwrap_or_default(), door: door.to_string() };
         AppRow {
             password: password.map(|password| (password.id.to_string(), password.label.to_string())),
-            app: password.map(|password| password.app.to_string()).unwrap_or_default(),
+            app: password.map(|password| here.settings.catalogue.shown(&password.app).to_owned()).unwrap_or_default(),
             door: here.door_title(&door).to_owned(),
             from,
             how: How::Connected { count, since: Moment(since), form },
@@ -127,7 +127,7 @@ fn asking<'a>(here: &'a Shared, passwords: &'a [(Listed, State)], now: Timestamp
         let recent = listed.uses.iter().filter(move |used| asks(&used.door) && now.since(used.at) < RECENT);
         recent.map(|used| AppRow {
             password: Some((listed.password.id.to_string(), listed.password.label.to_string())),
-            app: listed.password.app.to_string(),
+            app: here.settings.catalogue.shown(&listed.password.app).to_owned(),
             door: here.door_title(&used.door).to_owned(),
             from: used.from,
             how: How::Asking { last: Moment(used.at) },

@@ -31,6 +31,40 @@ async fn a_password_is_shown_once_and_works() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_app_of_the_catalogue_is_offered_and_called_by_its_name() {
+    let world = World::new().await;
+    let (mut alice, _) = world.alice().await;
+    let form = alice.open(NEW).await;
+    assert!(
+        form.text.contains("<option value=\"Grey Heron\" data-opens=\"mail mail_send calendars\">"),
+        "{}",
+        form.text
+    );
+    let shown = alice.submit(&form, NEW, &[("app", "heron"), ("label", "Desk"), ("mail", "on")]).await;
+    assert!(
+        shown.text.contains("Connect <bdi>Grey Heron</bdi>") && shown.text.contains("Normal password"),
+        "{}",
+        shown.text
+    );
+    let secret = shown.secret().unwrap();
+    let page = shown.app_password();
+    assert!(alice.open(&page).await.text.contains("Normal password"), "while it waits");
+    let SignIn::Admitted(..) = world.app("imap", ALICE, &secret).await else { panic!("it is good") };
+    for path in [&*page, "/security/app-passwords"] {
+        let text = alice.open(path).await.text;
+        assert!(text.contains("<bdi>Grey Heron</bdi>") && !text.contains("Normal password"), "{path}: {text}");
+    }
+
+    let form = alice.open(NEW).await;
+    let shown = alice.submit(&form, NEW, &[("app", "Egret"), ("label", "Own"), ("mail", "on")]).await;
+    assert!(
+        shown.text.contains("Connect <bdi>Egret</bdi>") && !shown.text.contains("class=\"hints\""),
+        "{}",
+        shown.text
+    );
+}
+
 // A reload of the page, and a double click, send the form again.
 #[tokio::test(start_paused = true)]
 async fn the_same_form_makes_one_password_however_often_it_is_sent() {

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use authority::{
-    AppPasswordRules, AuditKey, Catalogue, Client, Cutoff, Domain, Door, LockMode, Login, Protocol, Secret, Timestamp,
+    AppName, AppPasswordRules, AuditKey, Catalogue, Client, Cutoff, Domain, Door, LockMode, Login, Protocol, Secret,
+    Timestamp, catalogue::App,
 };
 use keeper::{AccountAdded, AddAccount, HashCost, Keeper, Keys, ServerKey, SignIn, SignInAttempt, Site, Store};
 use portal::{DoorHelp, Portal, Settings};
@@ -26,6 +27,21 @@ pub(crate) struct World {
 fn door(name: &str, protocol: Protocol, needs: &str, title: &str, address: &str) -> DoorHelp {
     let door = Door { name: name.into(), protocol, needs: needs.parse().unwrap() };
     DoorHelp { door, title: title.into(), address: address.into() }
+}
+
+/// An app of the catalogue, with a sentence for who sets it up.
+fn heron() -> App {
+    App {
+        id: "heron".parse().unwrap(),
+        name: AppName::parse("Grey Heron").unwrap(),
+        also: vec![],
+        publisher: "The marsh".into(),
+        platforms: vec![],
+        opens: "mail,mail:send,calendars".parse().unwrap(),
+        doors: vec![],
+        kin: vec![],
+        hints: vec!["Choose \"Normal password\".".into()],
+    }
 }
 
 pub(crate) fn doors() -> Vec<DoorHelp> {
@@ -63,6 +79,7 @@ impl World {
             site: "Example".into(),
             trusted_proxies: trusted_proxies.iter().map(|net| net.parse().unwrap()).collect(),
             lock: LockMode::Lock,
+            catalogue: Catalogue::new(vec![heron()]).unwrap(),
             doors: doors(),
         };
         let portal = Portal::new(keeper.clone(), settings, Box::new(Seeded::new(2)));

@@ -30,11 +30,11 @@ impl ConfigError {
         Self { file: file.into(), line: None, what }
     }
 
-    pub(super) fn whole(file: &Path, what: String) -> Self {
+    pub(crate) fn whole(file: &Path, what: String) -> Self {
         Self { file: file.into(), line: None, what }
     }
 
-    pub(super) fn toml(file: &Path, text: &str, error: &toml::de::Error) -> Self {
+    pub(crate) fn toml(file: &Path, text: &str, error: &toml::de::Error) -> Self {
         let at = error.span().map(|span| span.start);
         let line = at.map(|at| text[..at.min(text.len())].matches('\n').count() + 1);
         let key = line.and_then(|line| text.lines().nth(line - 1)).and_then(key_of);

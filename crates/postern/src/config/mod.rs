@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use authority::{Cutoff, Domain, LockMode};
+use authority::{Catalogue, Cutoff, Domain, LockMode};
 use front::Address;
 use ipnet::IpNet;
 use serde::Deserialize;
@@ -20,7 +20,7 @@ use store::postgres::{NotAServer, Server};
 
 pub(crate) use self::doors::{Gateway, Mailbox, Master, PasswordFile, Service, SubmissionHandover};
 pub(crate) use self::http::{Handover, Http, Serves};
-use crate::canary::Also;
+use crate::{apps, canary::Also};
 pub(crate) use error::ConfigError;
 pub(crate) use values::{DatabaseUrl, Lasting, Url, network};
 use values::{addresses, cutoff, duration, lock, networks, not_served, size, text};
@@ -34,6 +34,11 @@ pub(crate) struct Config {
     #[serde(deserialize_with = "text")]
     pub(crate) url: Url,
     pub(crate) data: PathBuf,
+    /// A folder of apps of the site's own; left out: `apps` in `data`, if it is there.
+    apps: Option<PathBuf>,
+    /// All apps that the site knows.
+    #[serde(skip)]
+    pub(crate) catalogue: Catalogue,
     pub(crate) store: Option<Database>,
     pub(crate) tls: Option<TlsFiles>,
     pub(crate) portal: Portal,
@@ -248,7 +253,16 @@ impl Config {
         let folder = path.parent().unwrap_or(Path::new("."));
         config.place(folder);
         config.check().map_err(|what| ConfigError::whole(path, what))?;
+        config.catalogue = match config.apps_folder() {
+            Some(folder) => apps::with_folder(&folder)?,
+            None => apps::shipped()?,
+        };
         Ok(config)
+    }
+
+    /// Where the site's own apps are, if it has any.
+    pub(crate) fn apps_folder(&self) -> Option<PathBuf> {
+        self.apps.clone().or_else(|| Some(self.data.join("apps")).filter(|folder| folder.is_dir()))
     }
 
     fn place(&mut self, folder: &Path) {
@@ -257,6 +271,7 @@ impl Config {
             [&mut store.password_file, &mut store.ca].into_iter().flatten().for_each(at);
         }
         at(&mut self.data);
+        self.apps.iter_mut().for_each(at);
         if let Some(tls) = &mut self.tls {
             at(&mut tls.certificate);
             at(&mut tls.key);

@@ -126,10 +126,13 @@ async fn run(keeper: &Keeper, config: &Config, canary: &Canary, Uid(uid): Uid, c
             let mut answer = account_row(&account);
             if let Some(overview) = keeper.overview(&mandate).await? {
                 answer["recovery_codes_left"] = overview.recovery_codes_left.into();
-                answer["app_passwords"] =
-                    overview.passwords.iter().map(|(listed, state)| password_row(listed, *state, &account)).collect();
+                answer["app_passwords"] = overview
+                    .passwords
+                    .iter()
+                    .map(|(listed, state)| password_row(config, listed, *state, &account))
+                    .collect();
             }
-            answer["sessions"] = session_rows(keeper, Some(account.id)).await?;
+            answer["sessions"] = session_rows(keeper, config, Some(account.id)).await?;
             answer
         }
         Command::AccountSuspend { login } => set_standing(keeper, account(&login).await?, Standing::Suspended).await?,
@@ -163,6 +166,7 @@ async fn run(keeper: &Keeper, config: &Config, canary: &Canary, Uid(uid): Uid, c
                 "id": issued.password.id,
                 "secret": issued.secret.expose(),
                 "app": issued.password.app.as_str(),
+                "app_name": config.catalogue.shown(&issued.password.app),
                 "label": issued.password.label.as_str(),
                 "scopes": scope_list(&issued.password.scopes),
                 "login": account.login.as_str(),
@@ -172,14 +176,14 @@ async fn run(keeper: &Keeper, config: &Config, canary: &Canary, Uid(uid): Uid, c
         Command::AppPasswordList { login } => {
             let (account, mandate) = account(&login).await?;
             let overview = keeper.overview(&mandate).await?.ok_or_else(|| gone(&account))?;
-            overview.passwords.iter().map(|(listed, state)| password_row(listed, *state, &account)).collect()
+            overview.passwords.iter().map(|(listed, state)| password_row(config, listed, *state, &account)).collect()
         }
         Command::AppPasswordShow { id } => {
             let (account, mandate, id) = password_owner(keeper, uid, &id).await?;
             let overview = keeper.overview(&mandate).await?.ok_or_else(|| gone(&account))?;
             let found = overview.passwords.iter().find(|(listed, _)| listed.password.id == id);
             let (listed, state) = found.ok_or_else(|| gone(&account))?;
-            let mut row = password_row(listed, *state, &account);
+            let mut row = password_row(config, listed, *state, &account);
             row["locked_to"] = listed.password.pins.iter().map(|pin| pin_row(keeper, &listed.password, pin)).collect();
             let strangers = keeper.strangers(&mandate, id).await?;
             row["refused_apps"] = strangers.iter().map(|stranger| stranger_row(keeper, stranger)).collect();
@@ -204,7 +208,7 @@ async fn run(keeper: &Keeper, config: &Config, canary: &Canary, Uid(uid): Uid, c
                 Some(login) => Some(account(&login).await?.0.id),
                 None => None,
             };
-            session_rows(keeper, only).await?
+            session_rows(keeper, config, only).await?
         }
         Command::SessionEnd { login, id } => {
             let (account, mandate) = account(&login).await?;
@@ -329,7 +333,7 @@ fn scope_list(scopes: &Scopes) -> Vec<String> {
     scopes.iter().map(ToString::to_string).collect()
 }
 
-fn password_row(listed: &Listed, state: State, account: &Account) -> Value {
+fn password_row(config: &Config, listed: &Listed, state: State, account: &Account) -> Value {
     let password = &listed.password;
     let optional = |at: Option<Timestamp>| at.map(date);
     json!({
@@ -337,6 +341,7 @@ fn password_row(listed: &Listed, state: State, account: &Account) -> Value {
         "login": account.login.as_str(),
         "label": password.label.as_str(),
         "app": password.app.as_str(),
+        "app_name": config.catalogue.shown(&password.app),
         "scopes": scope_list(&password.scopes),
         "state": state.name(),
         "lock": password.lock.name(),
@@ -401,13 +406,13 @@ fn audit_row(line: &SealedEntry) -> Value {
     })
 }
 
-async fn session_rows(keeper: &Keeper, only: Option<AccountId>) -> Result<Value, No> {
+async fn session_rows(keeper: &Keeper, config: &Config, only: Option<AccountId>) -> Result<Value, No> {
     let sessions = keeper.sessions(only);
     let passwords = keeper.passwords_of(&sessions).await?;
-    Ok(sessions.iter().map(|session| session_row(session, &passwords)).collect())
+    Ok(sessions.iter().map(|session| session_row(config, session, &passwords)).collect())
 }
 
-fn session_row(session: &SessionInfo, passwords: &HashMap<AppPasswordId, AppPassword>) -> Value {
+fn session_row(config: &Config, session: &SessionInfo, passwords: &HashMap<AppPasswordId, AppPassword>) -> Value {
     let password = match session.credential {
         Credential::AppPassword(id) => passwords.get(&id),
         Credential::Primary => None,
@@ -417,6 +422,7 @@ fn session_row(session: &SessionInfo, passwords: &HashMap<AppPasswordId, AppPass
         "login": session.login.as_str(),
         "label": password.map(|password| password.label.as_str()),
         "app": password.map(|password| password.app.as_str()),
+        "app_name": password.map(|password| config.catalogue.shown(&password.app)),
         "door": &*session.door,
         "from": session.from,
         "since": date(session.since),
