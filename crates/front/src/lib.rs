@@ -25,6 +25,7 @@ mod passed;
 mod proxy_protocol;
 pub mod self_made;
 mod server;
+mod server_name;
 mod service;
 mod shutdown;
 mod stream;

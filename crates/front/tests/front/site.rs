@@ -39,7 +39,11 @@ impl Service for Talk {
         let introduction = |stream: &Stream| {
             let local = local.map_or("none".to_owned(), |local| local.to_string());
             let (encrypted, offered) = (stream.is_encrypted(), tls.is_some());
-            format!("peer={} port={} local={local} encrypted={encrypted} starttls={offered}\n", peer.address, peer.port)
+            let name = stream.server_name().unwrap_or("none".to_owned());
+            format!(
+                "peer={} port={} local={local} encrypted={encrypted} starttls={offered} name={name}\n",
+                peer.address, peer.port
+            )
         };
         let mut text = introduction(&stream);
         let mut stream = BufReader::new(stream);

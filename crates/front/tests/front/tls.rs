@@ -14,12 +14,20 @@ use crate::site::{Certificates, Client, NOW, Site, endpoint, handshake, is_close
 async fn a_client_that_trusts_the_ca_gets_in_under_every_name() {
     let made = Certificates::new();
     let site = Site::start(vec![endpoint(Security::Implicit(made.tls.clone()))]);
-    for name in ["localhost", "127.0.0.1", "::1", "mail.example.org"] {
+    // An address is no name that is asked for (RFC 6066 section 3).
+    for (name, asked_for) in [
+        ("localhost", "localhost"),
+        ("127.0.0.1", "none"),
+        ("::1", "none"),
+        ("mail.example.org", "mail.example.org"),
+        ("MAIL.example.org", "mail.example.org"),
+    ] {
         let stream = handshake(site.connect_raw().await, trusting(&made.ca), name).await.unwrap();
         assert_eq!(stream.get_ref().1.protocol_version(), Some(ProtocolVersion::TLSv1_3));
         let mut client = Client::new(stream);
         let introduction = client.line().await;
-        assert!(introduction.contains("encrypted=true starttls=false"), "{introduction}");
+        let told = format!("encrypted=true starttls=false name={asked_for}");
+        assert!(introduction.ends_with(&told), "{introduction}");
         assert_eq!(client.ask("hello").await, "hello");
     }
     let other = handshake(site.connect_raw().await, trusting(&made.ca), "other.example.org").await;
@@ -33,7 +41,8 @@ async fn tls_1_2_is_still_spoken() {
     let config = speaking(&made.ca, &[&TLS12]);
     let stream = handshake(site.connect_raw().await, config, "localhost").await.unwrap();
     assert_eq!(stream.get_ref().1.protocol_version(), Some(ProtocolVersion::TLSv1_2));
-    assert!(Client::new(stream).line().await.contains("encrypted=true"));
+    let introduction = Client::new(stream).line().await;
+    assert!(introduction.ends_with("encrypted=true starttls=false name=localhost"), "{introduction}");
 }
 
 #[tokio::test]
