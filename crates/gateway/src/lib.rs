@@ -13,6 +13,7 @@
 //! - To add a door for mail: both sides of the dialogue in `protocols`, and a file
 //!   in `mail/` that says how a door speaks it.
 //! - To add a header that servers behind believe: `http/headers.rs`.
+//! - Several names at one address, the portal's among them: `http/named.rs`.
 //! - What browsers are told and refused: `http/response_policy.rs`.
 //! - The wall around a folder: `drive/folder.rs`; every call in it starts from
 //!   an open folder and follows no link. Keep it so.
@@ -24,7 +25,7 @@ mod relay;
 mod upstream;
 
 pub use http::{
-    BasicHandover, HttpDoor, HttpHandover, NotATemplate, Prefix, Route,
+    BasicHandover, HttpDoor, HttpHandover, Named, NotATemplate, Pages, Prefix, Route,
     body::{Body, BodyError},
 };
 pub use mail::{Imap, MailDoor, MasterUser, Pop3, Sieve, Submission, SubmissionHandover};

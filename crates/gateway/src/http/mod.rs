@@ -9,6 +9,8 @@ mod handover;
 mod headers;
 mod kinds;
 mod multiplexed;
+mod named;
+mod one_by_one;
 mod pool;
 mod response_policy;
 mod routes;
@@ -23,38 +25,34 @@ mod well_known;
 mod wire;
 mod xml_body;
 
-use std::{convert::Infallible, pin::pin, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use authority::{Client, Door, Grant, Scopes, Secret};
-use front::{Connection, Peer, Seat, Service};
+use front::{Connection, Peer, Service};
 use http::{HeaderValue, Request, Response, StatusCode, header, request::Parts};
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use keeper::{Fenced, Holder, Keeper, LiveSession, SignIn, SignInAttempt, TurnedAway};
+use hyper::body::Incoming;
+use keeper::{Keeper, LiveSession, SignIn, SignInAttempt, TurnedAway};
 
 use self::{
     body::Body,
     forward::Forward,
-    framing::{Follower, Framing, Seen},
+    framing::Framing,
     kinds::ByKind,
+    one_by_one::{Answers, Shared},
     routes::{Routes, Ways},
     server_behind::{ServerBehind, Turned},
     steady::{Stalled, Steady},
     terms::{Asked, Serves, Terms},
-    turn::Turn,
-    watched::Watched,
     well_known::WellKnown,
 };
 pub use self::{
     handover::{BasicHandover, HttpHandover, NotATemplate, Prefix},
+    named::{Named, Pages},
     routes::Route,
 };
 use crate::{Upstream, drive::Drive};
 
-/// The head of a request comes within this, also of the next one on a
-/// connection that is kept open.
-const HEAD: Duration = Duration::from_secs(60);
 /// A body that somebody is signed in for has to keep coming: more of it within this.
 const BODY: Duration = Duration::from_secs(60);
 /// When to try again after an outage, in seconds.
@@ -83,14 +81,6 @@ enum Behind {
 struct Caller {
     peer: Peer,
     encrypted: bool,
-}
-
-/// What the requests of a connection share.
-struct Shared {
-    seat: Seat,
-    caller: Caller,
-    seen: Seen,
-    turn: Turn,
 }
 
 impl HttpDoor {
@@ -172,17 +162,17 @@ impl HttpDoor {
     }
 
     /// The path of every request, top to bottom.
-    async fn answer(&self, request: Request<Incoming>, connection: &Shared) -> Response<Body> {
-        let Shared { seat, caller, seen, turn } = connection;
-        turn.comes().await;
+    async fn answer(&self, request: Request<Incoming>, caller: Caller, connection: &Shared) -> Response<Body> {
+        let Shared { seat, turn, .. } = connection;
+        let framing = connection.next().await;
         let (mut parts, body) = request.into_parts();
-        let mut answer = match self.admit(&mut parts, seen.next(), *caller).await {
+        let mut answer = match self.admit(&mut parts, framing, caller).await {
             Err(refused) => refused,
             Ok((grant, session)) => {
                 seat.settle();
                 let session = Arc::new(session);
                 turn.take(session.clone());
-                let answer = self.fetch(Request::from_parts(parts, body), *caller, &grant, session).await;
+                let answer = self.fetch(Request::from_parts(parts, body), caller, &grant, session).await;
                 answer.map(|body| turn.last(body))
             }
         };
@@ -317,35 +307,18 @@ impl Service for HttpDoor {
         if stream.alpn() == Some(b"h2") {
             return multiplexed::serve(self, stream, caller, seat, shutdown).await;
         }
-        let holder = Holder::default();
-        let shared = Shared { seat, caller, seen: Seen::default(), turn: Turn::new(holder.clone()) };
-        let io = Watched::new(Fenced::new(stream, holder), Follower::new(shared.seen.clone()), shared.turn.clone());
-        let answering = service_fn(async |request| Ok::<_, Infallible>(self.answer(request, &shared).await));
-        let mut serving = pin!(
-            http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(HEAD)
-                .max_header_size(strict::MAX_HEAD)
-                .serve_connection(TokioIo::new(io), answering)
-        );
-        let mut stopping = false;
-        let over = async {
-            loop {
-                tokio::select! {
-                    over = serving.as_mut() => return over,
-                    () = shutdown.requested(), if !stopping => {
-                        stopping = true;
-                        serving.as_mut().graceful_shutdown();
-                    }
-                }
-            }
-        };
-        tokio::select! {
-            over = over => if let Err(error) = over {
-                tracing::debug!(door = %self.door.name, %error, "the connection broke");
-            },
-            // Dropped where it stands, with the request it is under.
-            () = shared.turn.is_cut_short() => {}
-        }
+        one_by_one::serve(&Alone { door: self, caller }, &self.door.name, stream, seat, shutdown).await;
+    }
+}
+
+/// A door that a connection is for.
+struct Alone<'a> {
+    door: &'a HttpDoor,
+    caller: Caller,
+}
+
+impl Answers for Alone<'_> {
+    fn answer(&self, request: Request<Incoming>, connection: &Shared) -> impl Future<Output = Response<Body>> + Send {
+        self.door.answer(request, self.caller, connection)
     }
 }

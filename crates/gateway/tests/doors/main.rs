@@ -9,6 +9,7 @@ mod http_bodies;
 mod http_drive;
 mod http_forward;
 mod http_multiplexed;
+mod http_named;
 mod http_pool;
 mod http_routes;
 mod http_sessions;
