@@ -89,8 +89,7 @@ mod tests {
     fn hello(extensions: &[(u16, Vec<u8>)], size: usize) -> Vec<u8> {
         let extensions: Vec<u8> =
             extensions.iter().flat_map(|(kind, body)| [&kind.to_be_bytes()[..], &long(body)].concat()).collect();
-        let body =
-            [&[3, 3][..], &[7; 32], &[4, 1, 2, 3, 4], &long(&[0x13, 1]), &[1, 0], &long(&extensions)].concat();
+        let body = [&[3, 3][..], &[7; 32], &[4, 1, 2, 3, 4], &long(&[0x13, 1]), &[1, 0], &long(&extensions)].concat();
         let length = u32::try_from(body.len()).unwrap().to_be_bytes();
         let message = [&[CLIENT_HELLO][..], &length[1..], &body].concat();
         message.chunks(size).flat_map(|part| [&[HANDSHAKE, 3, 1][..], &long(part)].concat()).collect()

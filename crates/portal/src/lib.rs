@@ -83,6 +83,7 @@ pub struct Portal {
     router: Router,
     keeper: Arc<Keeper>,
     sessions: Arc<Sessions>,
+    trusted_proxies: Arc<[IpNet]>,
 }
 
 impl Portal {
@@ -99,6 +100,7 @@ impl Portal {
 
     fn over(keeper: Arc<Keeper>, settings: Settings, sessions: Arc<Sessions>) -> Self {
         let (hsts, site) = (is_public(&settings.url), settings.site.clone());
+        let trusted_proxies = settings.trusted_proxies.clone().into();
         let shared = Arc::new(Shared { keeper: keeper.clone(), settings, sessions: sessions.clone() });
         let router =
             pages::routes(shared).layer(axum::middleware::map_response(move |response: http::Response<Body>| {
@@ -106,12 +108,33 @@ impl Portal {
                 guard(response.headers_mut(), hsts);
                 std::future::ready(response)
             }));
-        Self { router, keeper, sessions }
+        Self { router, keeper, sessions, trusted_proxies }
     }
 
     /// The pages as a service of requests that carry a [`Caller`].
     pub fn router(&self) -> Router {
         self.router.clone()
+    }
+
+    /// Answers one request that came from `peer`, for whoever serves the connection.
+    pub async fn answer(&self, request: Request<hyper::body::Incoming>, peer: IpAddr) -> http::Response<Body> {
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(Caller(peer));
+        match self.router.clone().oneshot(request).await {
+            Ok(answer) => answer,
+            Err(never) => match never {},
+        }
+    }
+
+    /// The client of a request that came from `peer`, as far as trusted proxies say.
+    pub fn client(&self, peer: IpAddr, headers: &http::HeaderMap) -> IpAddr {
+        forwarded::client(peer, headers, &self.trusted_proxies)
+    }
+
+    /// True for a trusted proxy.
+    pub fn trusts(&self, peer: IpAddr) -> bool {
+        let peer = peer.to_canonical();
+        self.trusted_proxies.iter().any(|net| net.contains(&peer))
     }
 
     /// Serves one connection until it ends, or until `drain` asks it to.

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use authority::{Area, Door, Needs, Protocol, Scope};
-use front::{Address, Connection, Endpoint, Security, Service, Tls};
+use front::{Address, Endpoint, Security, Service, Tls};
 use gateway::{
     BasicHandover, HttpDoor, HttpHandover, Imap, MailDoor, MasterUser, Pop3, Sieve, Submission, SubmissionHandover,
     Upstream, drive::Drive,
@@ -15,11 +14,12 @@ use portal::{DoorHelp, Portal, Settings};
 
 use crate::{
     config::{
-        Config, Gateway, Handover, Http, Mailbox, Master, PasswordFile, Serves, Service as Spoken,
+        Config, Gateway, Handover, HostName, Http, Mailbox, Master, PasswordFile, Serves, Service as Spoken,
         SubmissionHandover as By,
     },
     data::randomness,
     monitor::{Monitor, Watched},
+    pages,
     serve::ServeError,
 };
 
@@ -54,9 +54,14 @@ pub(crate) fn endpoints(
             (_, before) => before,
         },
     };
-    let mut all = pages(config, &lasting.portal, tls);
+    let (mut all, mut beside) = (Vec::new(), Vec::new());
     for gateway in &config.gateway {
-        let (service, alpn) = service(config, keeper, gateway)?;
+        let (answers, alpn) = service(config, keeper, gateway)?;
+        let (service, http) = match answers {
+            Answers::Mail(service) => (service, None),
+            Answers::Http(door) => (door.clone() as Arc<dyn Service>, Some(door)),
+        };
+        beside.extend(gateway.host.clone().zip(http));
         let tls = tls.with_alpn(alpn);
         let mut at = |address: &Address, security| {
             let endpoint = endpoint(config, &gateway.name, address, security, &gateway.proxy_protocol_from);
@@ -65,14 +70,20 @@ pub(crate) fn endpoints(
         gateway.listen.iter().for_each(|address| at(address, Security::Implicit(tls.clone())));
         gateway.listen_starttls.iter().for_each(|address| at(address, Security::StartTls(tls.clone())));
     }
+    let tls_for_pages = tls.with_alpn(&["http/1.1"]);
     if let (Some(drive), Some(folders)) = (&config.drive, &lasting.drive) {
-        let door = HttpDoor::drive(keeper.clone(), drive_door(), folders.clone(), &config.url.to_string());
-        let service: Arc<dyn Service> = Arc::new(door);
-        let security = Security::Implicit(tls.with_alpn(&["http/1.1"]));
+        let door = Arc::new(HttpDoor::drive(keeper.clone(), drive_door(), folders.clone(), &config.url.to_string()));
+        beside.extend(drive.host.clone().map(|host| (host, door.clone())));
+        let security = Security::Implicit(tls_for_pages.clone());
         for address in &drive.listen {
             let endpoint = endpoint(config, "drive", address, security.clone(), &drive.proxy_protocol_from);
-            all.push((endpoint, service.clone()));
+            all.push((endpoint, door.clone()));
         }
+    }
+    let pages = pages::service(config, &lasting.portal, beside);
+    let security = if config.portal.tls { Security::Implicit(tls_for_pages) } else { Security::None };
+    for address in &config.portal.listen {
+        all.push((endpoint(config, "portal", address, security.clone(), &[]), pages.clone()));
     }
     for address in config.monitor.iter().flat_map(|monitor| &monitor.listen) {
         let service: Arc<dyn Service> = Arc::new(Monitor(watched.clone()));
@@ -112,28 +123,17 @@ fn portal(config: &Config, keeper: &Arc<Keeper>, before: Option<&Lasting>) -> Po
     }
 }
 
-fn pages(config: &Config, portal: &Portal, tls: &Tls) -> Vec<Answered> {
-    let service: Arc<dyn Service> = Arc::new(Pages(portal.clone()));
-    let security = if config.portal.tls { Security::Implicit(tls.with_alpn(&["http/1.1"])) } else { Security::None };
-    let at = |address| (endpoint(config, "portal", address, security.clone(), &[]), service.clone());
-    config.portal.listen.iter().map(at).collect()
-}
-
-struct Pages(Portal);
-
-#[async_trait]
-impl Service for Pages {
-    async fn serve(&self, connection: Connection) {
-        let Connection { stream, peer, shutdown, .. } = connection;
-        self.0.serve_connection(stream, peer.address, shutdown.requested()).await;
-    }
+/// Who answers at a gateway.
+enum Answers {
+    Mail(Arc<dyn Service>),
+    Http(Arc<HttpDoor>),
 }
 
 fn service(
     config: &Config,
     keeper: &Arc<Keeper>,
     gateway: &Gateway,
-) -> Result<(Arc<dyn Service>, &'static [&'static str]), ServeError> {
+) -> Result<(Answers, &'static [&'static str]), ServeError> {
     let (keeper, door, upstream) = (keeper.clone(), door(gateway), gateway.upstream.clone());
     let portal = config.url.to_string();
     Ok(match &gateway.service {
@@ -150,7 +150,7 @@ fn service(
                 Mailbox::Pop3 => &["pop3"],
                 Mailbox::Sieve => &["managesieve"],
             };
-            (service, alpn)
+            (Answers::Mail(service), alpn)
         }
         Spoken::Submission { handover, own_addresses } => {
             let handover = match handover {
@@ -158,11 +158,11 @@ fn service(
                 By::MasterUser(by) => SubmissionHandover::Authenticate(master(by)?),
             };
             let speaks = Submission::new(config.url.host(), handover, *own_addresses);
-            (Arc::new(MailDoor::new(keeper, door, upstream, speaks, &portal)), &["smtp"])
+            (Answers::Mail(Arc::new(MailDoor::new(keeper, door, upstream, speaks, &portal))), &["smtp"])
         }
         Spoken::Http(http) => {
             let alpn: &[&str] = if http.http2 { &["h2", "http/1.1"] } else { &["http/1.1"] };
-            (Arc::new(http_door(keeper, door, upstream, http, &portal)?), alpn)
+            (Answers::Http(Arc::new(http_door(keeper, door, upstream, http, &portal)?)), alpn)
         }
     })
 }
@@ -242,7 +242,10 @@ fn help(config: &Config) -> Vec<DoorHelp> {
             Spoken::Mailbox(Mailbox::Pop3, _) => "Mail (POP3)",
             Spoken::Mailbox(Mailbox::Sieve, _) => "Mail filters (ManageSieve)",
             Spoken::Submission { .. } => "Sending mail (SMTP)",
-            Spoken::Http(http) => return http_help(host, gateway, http, implicit),
+            Spoken::Http(http) => {
+                let origin = origin(config, gateway.host.as_ref(), implicit);
+                return http_help(origin.as_deref(), gateway, http);
+            }
         };
         let address = match (implicit, starttls) {
             (Some(port), _) => format!("Server {host}, port {port}, SSL/TLS"),
@@ -254,16 +257,27 @@ fn help(config: &Config) -> Vec<DoorHelp> {
     let drive = config.drive.iter().map(|drive| DoorHelp {
         door: drive_door(),
         title: "Files (WebDAV)".to_owned(),
-        address: first(&drive.listen).map(|port| format!("https://{host}:{port}/")).unwrap_or_default(),
+        address: origin(config, drive.host.as_ref(), first(&drive.listen))
+            .map(|origin| format!("{origin}/"))
+            .unwrap_or_default(),
     });
     config.gateway.iter().flat_map(gateway).chain(drive).collect()
 }
 
+/// What people type before a path: the host that a door has on the portal's listener,
+/// or a port of its own.
+fn origin(config: &Config, host: Option<&HostName>, port: Option<u16>) -> Option<String> {
+    match host {
+        Some(host) => Some(config.url.under(host)),
+        None => port.map(|port| format!("https://{}:{port}", config.url.host())),
+    }
+}
+
 /// One for each kind of data that has a place of its own.
-fn http_help(host: &str, gateway: &Gateway, http: &Http, port: Option<u16>) -> Vec<DoorHelp> {
+fn http_help(origin: Option<&str>, gateway: &Gateway, http: &Http) -> Vec<DoorHelp> {
     let place = |(needs, path): (Needs, String)| DoorHelp {
         title: dav_title(&needs).to_owned(),
-        address: port.map(|port| format!("https://{host}:{port}{path}")).unwrap_or_default(),
+        address: origin.map(|origin| format!("{origin}{path}")).unwrap_or_default(),
         door: Door { needs, ..door(gateway) },
     };
     http.places().into_iter().map(place).collect()

@@ -22,6 +22,7 @@ mod init;
 mod key_files;
 mod metrics;
 mod monitor;
+mod pages;
 mod privileges;
 mod serve;
 mod site;

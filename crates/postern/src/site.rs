@@ -119,7 +119,7 @@ pub(crate) fn tls(config: &Config) -> Result<Tls, ServeError> {
 }
 
 fn self_made_certificate(config: &Config) -> Result<self_made::SelfMade, self_made::SelfMadeError> {
-    let names = [config.url.host().to_owned()];
+    let names: Vec<String> = config.names().map(str::to_owned).collect();
     let folder = config.data.join("tls");
     let made = self_made::ensure(&folder, config.domain.as_str(), &names, SystemClock.now().as_secs())?;
     if made.new_ca {

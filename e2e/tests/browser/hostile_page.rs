@@ -25,6 +25,10 @@ struct Planted {
 /// The page reads the portal, sends a form there, and tells by its title, and to
 /// whoever frames it, that it runs.
 fn plant(world: &World) -> Planted {
+    plant_at(world, &format!("https://localhost:{}", world.postern.drive))
+}
+
+fn plant_at(world: &World, drive: &str) -> Planted {
     let (_, secret) = world.postern.app_password(ALICE, "files", &[]).unwrap();
     let portal = format!("https://localhost:{}", world.postern.portal);
     let page = world.postern.write(
@@ -38,7 +42,7 @@ fn plant(world: &World) -> Planted {
         ),
     );
     let page = page.unwrap();
-    let address = format!("https://localhost:{}/evil.html", world.postern.drive);
+    let address = format!("{drive}/evil.html");
     let (status, said) = world.curl(&secret, &["--fail", "--upload-file", page.to_str().unwrap(), &address]);
     assert_eq!(status, Some(0), "{said}");
     Planted { secret, page, address }
@@ -146,6 +150,43 @@ async fn the_portals_cookie_is_worth_nothing_at_the_drive() {
     assert_eq!(browser.client.get_named_cookie(COOKIE).await.unwrap().value(), value);
     browser.go("/security").await;
     browser.page("Password & Security").await;
+    browser.close().await;
+}
+
+/// On the portal's listener the drive has a host of its own, and so an origin that no
+/// cookie of the portal's is sent to and no page of which reaches the portal.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_drive_beside_the_portal_is_another_origin() {
+    let world = World::with_the_drive_beside_the_portal();
+    let portal = format!("https://localhost:{}", world.postern.portal);
+    let planted = plant_at(&world, &format!("https://files.localhost:{}", world.postern.portal));
+    let browser = Browser::open(&world, Look::Desktop).await;
+    browser.sign_in(&world.code()).await;
+    assert_eq!(browser.client.get_all_cookies().await.unwrap().len(), 1);
+
+    browser.client.goto(&planted.address).await.unwrap();
+    let page = browser.client.source().await.unwrap();
+    assert!(page.contains("This address is for apps, not for browsers."), "{page}");
+    assert_eq!(browser.client.get_all_cookies().await.unwrap().len(), 0, "the portal's cookie goes no further");
+    // Were a script to run there: the portal is not to be read, and not to be written to.
+    let script = "const [address, told] = arguments; fetch(address, {credentials: 'include'})\
+                  .then(answer => told(`read ${answer.status}`), () => told('read nothing'))";
+    let arguments = vec![json!(format!("{portal}/security"))];
+    assert_eq!(browser.client.execute_async(script, arguments).await.unwrap(), json!("read nothing"));
+
+    // The connection that the browser keeps for one name serves no page of the other.
+    let sign_in = planted.address.replace("/evil.html", "/sign-in");
+    browser.client.goto(&sign_in).await.unwrap();
+    let page = browser.client.source().await.unwrap();
+    assert!(page.contains("This address is for apps") && !page.contains("<form"), "{page}");
+
+    // And from the portal's side.
+    browser.go("/security").await;
+    browser.page("Password & Security").await;
+    let arguments = vec![json!(planted.address)];
+    assert_eq!(browser.client.execute_async(script, arguments).await.unwrap(), json!("read nothing"));
+    let framed = framed_elsewhere(&browser, &planted.address).await;
+    assert!(framed.contains("This address is for apps"), "{framed}");
     browser.close().await;
 }
 

@@ -10,7 +10,7 @@ mod without_scripts;
 
 use std::{process::Command, time::SystemTime};
 
-use e2e::{Account, Dovecot, Imap, Postern, Radicale, run};
+use e2e::{Account, Dovecot, Imap, Postern, Radicale, Site, run};
 
 const ALICE: &str = "alice@example.org";
 
@@ -25,7 +25,22 @@ struct World {
 impl World {
     fn start() -> Self {
         let (dovecot, radicale) = (Dovecot::start().unwrap(), Radicale::start().unwrap());
-        let postern = Postern::start(dovecot.port, radicale.port).unwrap();
+        Self::on(Site::new(dovecot.port, radicale.port, "").unwrap(), dovecot, radicale)
+    }
+
+    /// With the drive on the portal's listener, under a host of its own.
+    fn with_the_drive_beside_the_portal() -> Self {
+        let (dovecot, radicale) = (Dovecot::start().unwrap(), Radicale::start().unwrap());
+        let site = Site::new(dovecot.port, radicale.port, "").unwrap();
+        let config = std::fs::read_to_string(site.config()).unwrap();
+        let listen = format!("[drive]\nlisten = [\"127.0.0.1:{}\"]", site.drive);
+        assert!(config.contains(&listen));
+        site.write("postern.toml", &config.replace(&listen, "[drive]\nhost = \"files.localhost\"")).unwrap();
+        Self::on(site, dovecot, radicale)
+    }
+
+    fn on(site: Site, dovecot: Dovecot, radicale: Radicale) -> Self {
+        let postern = site.serve().unwrap();
         let alice = postern.account(ALICE).unwrap();
         dovecot.deliver(ALICE, "Hello").unwrap();
         Self { postern, _dovecot: dovecot, _radicale: radicale, alice }

@@ -10,6 +10,7 @@ mod command_line;
 mod confined;
 mod dav;
 mod faults;
+mod hosts;
 mod keys;
 mod mailboxes;
 mod matrix;

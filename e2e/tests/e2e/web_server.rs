@@ -3,9 +3,32 @@
 
 use std::process::Command;
 
-use e2e::{PRIMARY, Running, Site, free_port, run, until};
+use e2e::{PRIMARY, Radicale, Running, Site, free_port, run, until};
 
 const ALICE: &str = "alice@example.org";
+
+/// An nginx with Postern's own certificate, on this port, once it answers.
+fn nginx(site: &Site, port: u16, servers: &str) -> Running {
+    let folder = site.path("nginx");
+    std::fs::create_dir(&folder).unwrap();
+    let user = if rustix::process::geteuid().is_root() { "user root;\n" } else { "" };
+    let conf = format!(
+        "{user}daemon off;\npid {here}/pid;\nerror_log stderr;\nevents {{}}\nhttp {{\n access_log off;\n\
+         client_body_temp_path {here}/a;\n proxy_temp_path {here}/b;\n fastcgi_temp_path {here}/c;\n\
+         uwsgi_temp_path {here}/d;\n scgi_temp_path {here}/e;\n\
+         ssl_certificate {site}/data/tls/server.pem;\n ssl_certificate_key {site}/data/tls/server-key.pem;\n\
+         {servers}}}\n",
+        here = folder.display(),
+        site = site.path("").display(),
+    );
+    let file = site.write("nginx/conf", &conf).unwrap();
+    let mut nginx = Command::new("nginx");
+    nginx.arg("-e").arg("stderr").arg("-c").arg(&file);
+    let nginx = Running::start(&mut nginx, &site.path("nginx/log")).unwrap();
+    until("nginx", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok())
+        .unwrap_or_else(|late| panic!("{late}: {}", nginx.said()));
+    nginx
+}
 
 #[test]
 fn the_portal_works_behind_nginx_and_sees_the_real_client() {
@@ -29,25 +52,12 @@ fn the_portal_works_behind_nginx_and_sees_the_real_client() {
     let server = site.spawn("log").unwrap();
     until("Postern", || server.said().contains("ready")).unwrap();
 
-    let folder = site.path("nginx");
-    std::fs::create_dir(&folder).unwrap();
-    let user = if rustix::process::geteuid().is_root() { "user root;\n" } else { "" };
-    let nginx_conf = format!(
-        "{user}daemon off;\npid {here}/pid;\nerror_log stderr;\nevents {{}}\nhttp {{\n access_log off;\n\
-         client_body_temp_path {here}/a;\n proxy_temp_path {here}/b;\n fastcgi_temp_path {here}/c;\n\
-         uwsgi_temp_path {here}/d;\n scgi_temp_path {here}/e;\n server {{\n listen 127.0.0.1:{port} ssl;\n\
-         ssl_certificate {site}/data/tls/server.pem;\n ssl_certificate_key {site}/data/tls/server-key.pem;\n\
-         location / {{\n proxy_pass http://unix:{site}/portal.sock;\n proxy_set_header Host $http_host;\n\
-         proxy_set_header X-Forwarded-For 203.0.113.9;\n }}\n }}\n}}\n",
-        here = folder.display(),
-        site = site.path("").display(),
+    let server_block = format!(
+        "server {{\n listen 127.0.0.1:{port} ssl;\n location / {{\n proxy_pass http://unix:{}/portal.sock;\n\
+         proxy_set_header Host $http_host;\n proxy_set_header X-Forwarded-For 203.0.113.9;\n }}\n }}\n",
+        site.path("").display()
     );
-    let file = site.write("nginx/conf", &nginx_conf).unwrap();
-    let mut nginx = Command::new("nginx");
-    nginx.arg("-e").arg("stderr").arg("-c").arg(&file);
-    let nginx = Running::start(&mut nginx, &site.path("nginx/log")).unwrap();
-    until("nginx", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok())
-        .unwrap_or_else(|late| panic!("{late}: {}", nginx.said()));
+    let _nginx = nginx(&site, port, &server_block);
 
     let curl = |path: &str, form: &[(&str, &str)]| {
         let mut curl = Command::new("curl");
@@ -70,4 +80,63 @@ fn the_portal_works_behind_nginx_and_sees_the_real_client() {
 
     let audit = site.cli(&["audit", "list", "--json"], "").unwrap().out;
     assert!(audit.contains("\"from\":\"203.0.113.9\""), "{audit}");
+}
+
+/// nginx sends the requests of both names over the connections that it keeps.
+#[test]
+fn a_door_beside_the_portal_works_behind_nginx_and_sees_the_real_client() {
+    let (radicale, port) = (Radicale::start().unwrap(), free_port().unwrap());
+    let site = Site::new(9, radicale.port, "").unwrap();
+    let config = std::fs::read_to_string(site.config()).unwrap();
+    let behind = config
+        .replace(&format!("https://localhost:{}", site.portal), &format!("https://localhost:{port}"))
+        .replace(
+            &format!("[portal]\nlisten = [\"127.0.0.1:{}\"]", site.portal),
+            &format!(
+                "[portal]\nlisten = [\"127.0.0.1:{}\"]\ntls = false\ntrusted_proxies = [\"127.0.0.1\"]",
+                site.portal
+            ),
+        )
+        .replace(&format!("listen = [\"127.0.0.1:{}\"]", site.dav), "host = \"dav.localhost\"");
+    assert!(behind.contains("tls = false") && behind.contains("host = "));
+    std::fs::write(site.config(), behind).unwrap();
+    site.account(ALICE).unwrap();
+    let (_, secret) = site.app_password(ALICE, "calendars,contacts", &[]).unwrap();
+    let server = site.spawn("log").unwrap();
+    until("Postern", || server.said().contains("ready")).unwrap();
+    let block = |name: &str| {
+        format!(
+            "server {{\n listen 127.0.0.1:{port} ssl;\n server_name {name};\n location / {{\n\
+             proxy_pass http://postern;\n proxy_http_version 1.1;\n proxy_set_header Connection \"\";\n\
+             proxy_set_header Host $http_host;\n proxy_set_header X-Forwarded-For 203.0.113.9;\n }}\n }}\n"
+        )
+    };
+    let servers = format!(
+        "upstream postern {{\n server 127.0.0.1:{};\n keepalive 1;\n }}\n{}{}",
+        site.portal,
+        block("localhost"),
+        block("dav.localhost")
+    );
+    let _nginx = nginx(&site, port, &servers);
+
+    let ask = |host: &str, method: &str, more: &[&str]| {
+        let mut curl = Command::new("curl");
+        // nginx borrows a certificate that is for `localhost` alone: the names are not its affair here.
+        curl.args(["--silent", "--insecure", "--include", "--request", method]).args(more);
+        run(curl.arg(format!("https://{host}:{port}/"))).unwrap().1
+    };
+    let password = format!("alice:{secret}");
+    for _ in 0..3 {
+        let calendars = ask("dav.localhost", "PROPFIND", &["--user", &password, "--header", "Depth: 0"]);
+        assert!(calendars.starts_with("HTTP/1.1 207"), "{calendars}\n{}", server.said());
+        let portal = ask("localhost", "GET", &["--location"]);
+        assert!(portal.contains("<title>Sign in"), "{portal}");
+    }
+    let audit = site.cli(&["audit", "list", "--json"], "").unwrap().out;
+    assert!(audit.contains("\"from\":\"203.0.113.9\""), "{audit}");
+    // Past nginx, in the clear, the door is shut.
+    let mut curl = Command::new("curl");
+    curl.args(["--silent", "--include", "--user", &password, "--header", "Host: other.localhost"]);
+    let past = run(curl.arg(format!("http://127.0.0.1:{}/", site.portal))).unwrap().1;
+    assert!(past.starts_with("HTTP/1.1 421"), "{past}");
 }

@@ -104,7 +104,8 @@ async fn another_name_is_nobodys() {
     let behind = Behind::that(Does::Echoes).await;
     let portal = trusting();
     let site = site(&world, &behind, &portal);
-    for host in ["other.example.org", "example.org", "127.0.0.1", "[::1]:8443", "xid.example.org", "id.example.org.evil"]
+    for host in
+        ["other.example.org", "example.org", "127.0.0.1", "[::1]:8443", "xid.example.org", "id.example.org.evil"]
     {
         let mut client = Client::connect(site.address).await;
         let answer = on(&mut client, host, "GET /sign-in", "").await;

@@ -60,10 +60,11 @@ pub(super) async fn page(place: Place) -> io::Result<Vec<u8>> {
 async fn ask(method: &str, place: &Place, authorization: Option<&str>) -> io::Result<(Parts, Vec<u8>)> {
     let io = TokioIo::new(wire::connect(place).await?);
     let (mut sender, connection) = http1::handshake(io).await.map_err(io::Error::other)?;
-    let host = match &place.at {
-        At::Tcp { host, port } if host.contains(':') => format!("[{host}]:{port}"),
-        At::Tcp { host, port } => format!("{host}:{port}"),
-        At::Unix(_) => "localhost".to_owned(),
+    let host = match (&place.name, &place.at) {
+        (Some(name), _) => name.clone(),
+        (None, At::Tcp { host, port }) if host.contains(':') => format!("[{host}]:{port}"),
+        (None, At::Tcp { host, port }) => format!("{host}:{port}"),
+        (None, At::Unix(_)) => "localhost".to_owned(),
     };
     let mut request =
         Request::builder().method(method).uri(&place.path).header(header::HOST, host).header("Depth", "0");

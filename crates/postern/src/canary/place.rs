@@ -5,7 +5,7 @@ use std::{fmt, net::IpAddr, path::PathBuf, str::FromStr};
 use front::Address;
 use gateway::Upstream;
 
-use crate::config::{Config, Gateway, Mailbox, Service};
+use crate::config::{Config, Gateway, HostName, Mailbox, Service};
 
 /// What is spoken at a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -38,6 +38,8 @@ pub(crate) struct Place {
     pub(crate) speaks: Speaks,
     pub(crate) cover: Cover,
     pub(crate) at: At,
+    /// What TLS and HTTP call it, where that is not where it is.
+    pub(crate) name: Option<String>,
     /// For HTTP.
     pub(crate) path: String,
     /// True if it wants a PROXY header from this machine.
@@ -49,7 +51,7 @@ pub(crate) struct Place {
 impl Place {
     pub(crate) fn tcp(speaks: Speaks, cover: Cover, host: &str, port: u16, found: &str) -> Self {
         let at = At::Tcp { host: host.to_owned(), port };
-        Self { speaks, cover, at, path: "/".to_owned(), proxied: false, found: found.to_owned() }
+        Self { speaks, cover, at, name: None, path: "/".to_owned(), proxied: false, found: found.to_owned() }
     }
 
     pub(crate) fn with_path(self, path: &str) -> Self {
@@ -58,15 +60,16 @@ impl Place {
 
     /// The same place is tried once, however often it was found.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
-        let of = |place: &Self| (place.speaks, place.cover, place.at.clone(), place.path.clone());
+        let of = |place: &Self| (place.speaks, place.cover, place.at.clone(), place.name.clone(), place.path.clone());
         of(self) == of(other)
     }
 
     /// Its name, as TLS and HTTP say it.
     pub(crate) fn host(&self) -> &str {
-        match &self.at {
-            At::Tcp { host, .. } => host,
-            At::Unix(_) => "localhost",
+        match (&self.name, &self.at) {
+            (Some(name), _) => name,
+            (None, At::Tcp { host, .. }) => host,
+            (None, At::Unix(_)) => "localhost",
         }
     }
 }
@@ -93,6 +96,9 @@ impl fmt::Display for Place {
         }
         if self.path != "/" {
             f.write_str(&self.path)?;
+        }
+        if let Some(name) = &self.name {
+            write!(f, " as {name}")?;
         }
         write!(f, " ({})", self.found)
     }
@@ -170,6 +176,7 @@ pub(crate) fn configured(config: &Config) -> Vec<Place> {
             speaks,
             cover: *cover,
             at: at.clone(),
+            name: None,
             path: "/".to_owned(),
             proxied: false,
             found: found.clone(),
@@ -181,12 +188,28 @@ pub(crate) fn configured(config: &Config) -> Vec<Place> {
             cover: Cover::Implicit,
             proxied: config.drive.as_ref().is_some_and(|drive| wants_proxy(&drive.proxy_protocol_from, &at)),
             at,
+            name: None,
             path: "/".to_owned(),
             found: "door drive".to_owned(),
         }));
     }
+    places.extend(config.hosts().flat_map(|(door, host)| beside_the_portal(config, door, host)));
     places.extend(config.canary.also.iter().flat_map(|also| also.0.clone()));
     places
+}
+
+/// A door under a name of its own on the portal's listener.
+fn beside_the_portal(config: &Config, door: &str, host: &HostName) -> Vec<Place> {
+    let place = |at| Place {
+        speaks: Speaks::Http,
+        cover: if config.portal.tls { Cover::Implicit } else { Cover::Plain },
+        at,
+        name: Some(host.as_str().to_owned()),
+        path: "/".to_owned(),
+        proxied: false,
+        found: format!("door {door}"),
+    };
+    config.portal.listen.iter().filter_map(near).map(place).collect()
 }
 
 fn spoken(service: &Service) -> Speaks {
@@ -206,6 +229,7 @@ fn own(gateway: &Gateway, address: &Address, speaks: Speaks, covers: &[Cover], f
         speaks,
         cover: *cover,
         at: at.clone(),
+        name: None,
         path: "/".to_owned(),
         proxied,
         found: found.to_owned(),

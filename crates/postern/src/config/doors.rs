@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::{
     ConfigError, Handover, Http, http, is_exposed,
-    values::{self, addresses, master, networks, opt_text, scopes},
+    values::{self, HostName, addresses, master, networks, opt_text, scopes},
 };
 
 /// A door and the server behind it.
@@ -21,6 +21,8 @@ pub(crate) struct Gateway {
     pub(crate) name: String,
     pub(crate) listen: Vec<Address>,
     pub(crate) listen_starttls: Vec<Address>,
+    /// On the portal's listener; for http only.
+    pub(crate) host: Option<HostName>,
     pub(crate) proxy_protocol_from: Vec<IpNet>,
     pub(crate) upstream: Upstream,
     pub(crate) service: Service,
@@ -154,9 +156,8 @@ struct RawGateway {
     data: Option<Scopes>,
     #[serde(default, deserialize_with = "http::path")]
     path: Option<gateway::Path>,
-    #[serde(default, deserialize_with = "values::own_listener")]
-    #[expect(dead_code, reason = "read only to be refused")]
-    host: Option<()>,
+    #[serde(default, deserialize_with = "values::host")]
+    host: Option<HostName>,
     #[serde(default, deserialize_with = "http::prefix_header")]
     prefix_header: Option<::http::HeaderName>,
     routes: Option<Vec<http::RawRoute>>,
@@ -237,10 +238,18 @@ impl TryFrom<RawGateway> for Gateway {
                 return Err("service \"http\" is handed over by kind = \"header\" or \"basic\"".into());
             }
         };
-        if raw.listen.is_empty() && raw.listen_starttls.is_empty() {
-            return Err("a gateway needs listen = [\"[::]:993\"] or the like".into());
+        let is_http = matches!(service, Service::Http(_));
+        if raw.host.is_some() && !is_http {
+            return Err("host is for http: apps for mail tell no name that could be gone by".into());
         }
-        if matches!(service, Service::Http(_)) && !raw.listen_starttls.is_empty() {
+        if raw.listen.is_empty() && raw.listen_starttls.is_empty() && raw.host.is_none() {
+            let or = if is_http { ", or a host of its own on the portal's listener" } else { "" };
+            return Err(format!("a gateway needs listen = [\"[::]:993\"] or the like{or}"));
+        }
+        if raw.listen.is_empty() && raw.http2 == Some(true) {
+            return Err("http2 is for a listener of its own: write listen, or take it out".into());
+        }
+        if is_http && !raw.listen_starttls.is_empty() {
             return Err("listen_starttls is for mail: http has TLS from the first byte".into());
         }
         if raw.own_addresses.is_some() && !matches!(service, Service::Submission { .. }) {
@@ -256,6 +265,7 @@ impl TryFrom<RawGateway> for Gateway {
             name,
             listen: raw.listen,
             listen_starttls: raw.listen_starttls,
+            host: raw.host,
             proxy_protocol_from: raw.proxy_protocol_from,
             upstream: Upstream::parse(&raw.upstream, scheme).map_err(|error| error.to_string())?,
             service,

@@ -22,7 +22,7 @@ pub(crate) use self::doors::{Gateway, Mailbox, Master, PasswordFile, Service, Su
 pub(crate) use self::http::{Handover, Http, Serves};
 use crate::{apps, canary::Also};
 pub(crate) use error::ConfigError;
-pub(crate) use values::{DatabaseUrl, Lasting, Url, network};
+pub(crate) use values::{DatabaseUrl, HostName, Lasting, Url, network};
 use values::{addresses, cutoff, duration, lock, networks, not_served, size, text};
 
 /// Everything that a site is.
@@ -211,8 +211,11 @@ pub(crate) struct CutoffSection {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Drive {
-    #[serde(deserialize_with = "addresses")]
+    #[serde(default, deserialize_with = "addresses")]
     pub(crate) listen: Vec<Address>,
+    /// On the portal's listener.
+    #[serde(default, deserialize_with = "values::host")]
+    pub(crate) host: Option<HostName>,
     #[serde(default = "Drive::ample", deserialize_with = "size")]
     pub(crate) quota: u64,
     #[serde(default, deserialize_with = "networks")]
@@ -309,6 +312,46 @@ impl Config {
         }
         if self.portal.tls && self.url.scheme() != "https" {
             return Err("url begins with http:// and [portal] tls is on: write https://".into());
+        }
+        self.check_hosts()
+    }
+
+    /// The names on the portal's listener beside its own, with the door that each is for.
+    pub(crate) fn hosts(&self) -> impl Iterator<Item = (&str, &HostName)> {
+        let gateways = self.gateway.iter().map(|gateway| (&*gateway.name, &gateway.host));
+        let drive = self.drive.iter().map(|drive| ("drive", &drive.host));
+        gateways.chain(drive).filter_map(|(name, host)| Some((name, host.as_ref()?)))
+    }
+
+    /// All names that people and apps come by, where TLS ends here.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        let beside = self.hosts().filter(|_| self.portal.tls).map(|(_, host)| host.as_str());
+        std::iter::once(self.url.host()).chain(beside)
+    }
+
+    /// Each name on the portal's listener is an origin of its own.
+    fn check_hosts(&self) -> Result<(), String> {
+        let mut taken: Vec<&str> = Vec::new();
+        for (door, host) in self.hosts() {
+            let host = host.as_str();
+            if host.eq_ignore_ascii_case(self.url.host()) {
+                return Err(format!(
+                    "{door}: {host} is the portal's, and what people store must not share it with the portal: give {door} another host"
+                ));
+            }
+            if taken.contains(&host) {
+                return Err(format!("{door}: the host {host} is taken: give {door} another one"));
+            }
+            taken.push(host);
+        }
+        if !taken.is_empty() && !self.portal.tls && self.portal.trusted_proxies.is_empty() {
+            return Err("a host on the portal's listener is served to the web server that ends TLS alone: name it in [portal] trusted_proxies".into());
+        }
+        if self.drive.as_ref().is_some_and(|drive| drive.listen.is_empty() && drive.host.is_none()) {
+            return Err(
+                "[drive] needs listen = [\"[::]:8445\"] or the like, or a host of its own on the portal's listener"
+                    .into(),
+            );
         }
         Ok(())
     }

@@ -124,11 +124,6 @@ fn every_mistake_is_named_with_its_line_and_a_remedy() {
         ),
         ("[drive]", "[canary]\nresolver = \"dns\"\n[drive]", "/postern.toml:24: resolver: expected the address"),
         ("[drive]", "[app_passwords]\nlimit = \"many\"\n[drive]", "/postern.toml:24: limit: expected a whole number"),
-        (
-            "name = \"dav\"",
-            "host = \"dav.example.org\"",
-            "/postern.toml:17: host: a host on the portal's listener is not served",
-        ),
         ("name = \"dav\"", "name = \"imap\"", "the name \"imap\" is taken"),
         ("\"[::]:8445\"", "\"[::]:8443\"", "[::]:8443 is listened on twice"),
         ("name = \"dav\"", "name = 5", "/postern.toml:17: name: invalid type: integer `5`, expected a string"),
@@ -188,6 +183,40 @@ fn mistakes_about_http_are_named_too() {
         ("listen_starttls", "http2 = true\nlisten_starttls", "http2 is for http: take it out"),
     ] {
         is_told(from, to, told);
+    }
+}
+
+#[test]
+fn a_host_on_the_portals_listener_is_an_origin_of_its_own() {
+    let with = |more: &str| GOOD.replace("listen = [\"[::]:8444\"]", more);
+    assert!(GOOD.contains("listen = [\"[::]:8444\"]"));
+    let config = read(&with("host = \"DAV.example.org\"")).unwrap();
+    let hosts: Vec<_> = config.hosts().map(|(door, host)| (door, host.as_str())).collect();
+    assert_eq!(hosts, [("dav", "dav.example.org")]);
+    assert_eq!(config.names().collect::<Vec<_>>(), ["id.example.org", "dav.example.org"]);
+    assert_eq!(config.url.under(config.gateway[1].host.as_ref().unwrap()), "https://dav.example.org");
+
+    for (text, told) in [
+        (with("host = \"https://dav.example.org\""), "host: \"https://dav.example.org\" is no host"),
+        (with("host = \"dav.example.org:8444\""), "is no host: write dav.example.org or the like, without a port"),
+        (with("host = \"192.0.2.1\""), "is no host"),
+        (with("host = \"\""), "is no host"),
+        (with("host = \"ID.example.org\""), "dav: id.example.org is the portal's"),
+        (with("host = \"dav.example.org\"\nhttp2 = true"), "http2 is for a listener of its own"),
+        (with(""), "a gateway needs listen = [\"[::]:993\"] or the like, or a host of its own"),
+        (GOOD.replace("listen_starttls", "host = \"a.example.org\"\nlisten_starttls"), "host is for http"),
+        (
+            with("host = \"dav.example.org\"").replace("listen = [\"[::]:8445\"]", "host = \"dav.example.org\""),
+            "drive: the host dav.example.org is taken",
+        ),
+        (GOOD.replace("listen = [\"[::]:8445\"]", ""), "[drive] needs listen = [\"[::]:8445\"] or the like, or a host"),
+        (
+            with("host = \"dav.example.org\"").replace("[portal]", "[portal]\ntls = false"),
+            "name it in [portal] trusted_proxies",
+        ),
+    ] {
+        let error = read(&text).unwrap_err();
+        assert!(error.contains(told), "{text}\n  told: {error}\n  want: {told}");
     }
 }
 

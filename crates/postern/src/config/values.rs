@@ -38,10 +38,20 @@ impl Url {
 
     /// Without the port.
     pub(crate) fn host(&self) -> &str {
+        self.parts().0.trim_start_matches('[').trim_end_matches(']')
+    }
+
+    /// The same origin under another name.
+    pub(crate) fn under(&self, host: &HostName) -> String {
+        format!("{}://{}{}", self.0.scheme, host.as_str(), self.parts().1)
+    }
+
+    /// The host, and the port with its colon where there is one.
+    fn parts(&self) -> (&str, &str) {
         let authority = &self.0.authority;
         let end =
             if authority.ends_with(']') { authority.len() } else { authority.rfind(':').unwrap_or(authority.len()) };
-        authority[..end].trim_start_matches('[').trim_end_matches(']')
+        authority.split_at(end)
     }
 }
 
@@ -217,10 +227,34 @@ pub(super) fn header<'de, D: Deserializer<'de>>(d: D) -> Result<Option<HeaderNam
     name.parse().map(Some).map_err(no)
 }
 
-pub(super) fn own_listener<'de, D: Deserializer<'de>>(_: D) -> Result<Option<()>, D::Error> {
-    Err(D::Error::custom(
-        "a host on the portal's listener is not served by this version: give the service `listen` of its own",
-    ))
+/// A name of its own on the portal's listener: a DNS name, in lower case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct HostName(Box<str>);
+
+impl HostName {
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for HostName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let name = text.to_ascii_lowercase();
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        let is_label = |label: &str| (1..=63).contains(&label.len()) && label.chars().all(plain);
+        // Browsers and apps take digits at the end for an address.
+        let is_address = name.rsplit('.').next().is_some_and(|end| end.chars().all(|c| c.is_ascii_digit()));
+        if name.len() > 253 || is_address || !name.split('.').all(is_label) {
+            return Err(format!("{text:?} is no host: write dav.example.org or the like, without a port"));
+        }
+        Ok(Self(name.into()))
+    }
+}
+
+pub(super) fn host<'de, D: Deserializer<'de>>(d: D) -> Result<Option<HostName>, D::Error> {
+    text(d).map(Some)
 }
 
 pub(super) fn limit<'de, D: Deserializer<'de>>(d: D) -> Result<usize, D::Error> {

@@ -12,10 +12,10 @@ const SOON: i64 = 14 * 86_400;
 
 /// Whether it can be read, is for the portal's name, and for how long.
 pub(super) fn examine(config: &Config, now: Timestamp) -> Finding {
-    let host = config.url.host();
+    let hosts: Vec<&str> = config.names().collect();
     match &config.tls {
         Some(files) => match Tls::load(&files.certificate, &files.key) {
-            Ok(tls) => judge(&tls.facts(), host, now),
+            Ok(tls) => judge(&tls.facts(), &hosts, now),
             Err(error) => Finding::failed(CHECK, &error),
         },
         None => {
@@ -25,7 +25,7 @@ pub(super) fn examine(config: &Config, now: Timestamp) -> Finding {
                 return Finding::ok(CHECK, "`postern serve` makes one, under a CA of its own");
             }
             match describe(&certificate) {
-                Ok(facts) if host == "localhost" => judge(&facts, host, now),
+                Ok(facts) if config.url.host() == "localhost" => judge(&facts, &hosts, now),
                 Ok(_) => Finding::warn(
                     CHECK,
                     format!("it was made here, so apps refuse it until they trust {}", folder.join("ca.pem").display()),
@@ -37,13 +37,15 @@ pub(super) fn examine(config: &Config, now: Timestamp) -> Finding {
     }
 }
 
-fn judge(facts: &CertificateFacts, host: &str, now: Timestamp) -> Finding {
+fn judge(facts: &CertificateFacts, hosts: &[&str], now: Timestamp) -> Finding {
     let until = date(Timestamp::from_millis(facts.not_after.saturating_mul(1000)));
-    if !facts.covers(host) {
+    let missing: Vec<&str> = hosts.iter().copied().filter(|host| !facts.covers(host)).collect();
+    if !missing.is_empty() {
+        let missing = missing.join(" and ");
         return Finding::fail(
             CHECK,
-            format!("it is for {} and not for {host}, so browsers and apps refuse it", facts.names.join(", ")),
-            format!("get one for {host} and for the names that apps connect to"),
+            format!("it is for {} and not for {missing}, so browsers and apps refuse it", facts.names.join(", ")),
+            format!("get one for {} and for the names that apps connect to", hosts.join(", ")),
         );
     }
     if facts.is_out_of_date(now.as_secs()) {
@@ -68,13 +70,14 @@ mod tests {
     fn names_and_time_decide() {
         const DAY: i64 = 86_400;
         let facts = CertificateFacts { names: vec!["id.example.org".into()], not_before: 0, not_after: 100 * DAY };
-        for (host, day, verdict) in [
-            ("id.example.org", 1, Verdict::Ok),
-            ("id.example.org", 87, Verdict::Warn),
-            ("id.example.org", 101, Verdict::Fail),
-            ("www.example.org", 1, Verdict::Fail),
+        for (hosts, day, verdict) in [
+            (&["id.example.org"][..], 1, Verdict::Ok),
+            (&["id.example.org"], 87, Verdict::Warn),
+            (&["id.example.org"], 101, Verdict::Fail),
+            (&["www.example.org"], 1, Verdict::Fail),
+            (&["id.example.org", "dav.example.org"], 1, Verdict::Fail),
         ] {
-            let finding = judge(&facts, host, Timestamp::from_millis(day * DAY * 1000));
+            let finding = judge(&facts, hosts, Timestamp::from_millis(day * DAY * 1000));
             assert_eq!(finding.verdict, verdict, "{finding:?}");
             assert_eq!(finding.remedy.is_some(), verdict != Verdict::Ok, "every trouble comes with what to do");
         }
