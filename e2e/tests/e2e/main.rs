@@ -18,6 +18,7 @@ mod mixed_load;
 mod monitoring;
 mod reload;
 mod revocation;
+mod sessions;
 mod store_trouble;
 mod submission;
 mod thunderbird;
