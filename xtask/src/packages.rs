@@ -22,6 +22,7 @@ pub(crate) const TESTS: &[&str] = &[
     "chromium-driver",
     "davfs2",
     "faketime",
+    "haproxy",
     "libsasl2-modules",
     "litmus",
     "msmtp",
@@ -65,7 +66,7 @@ pub(crate) fn install(wanted: &[&str]) -> Result<(), String> {
     if Path::new("/run/systemd/system").exists() {
         tell(
             "Debian may have started some of these as services. Nothing here needs that; to stop them:\n  \
-             systemctl disable --now dovecot nginx postgresql radicale",
+             systemctl disable --now dovecot haproxy nginx postgresql radicale",
         );
     }
     Ok(())

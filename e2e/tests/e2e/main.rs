@@ -16,6 +16,7 @@ mod mailboxes;
 mod matrix;
 mod mixed_load;
 mod monitoring;
+mod proxied;
 mod reload;
 mod revocation;
 mod sessions;
