@@ -20,7 +20,7 @@ impl Postfix {
     /// # Errors
     /// When Postfix is not installed or does not come up; its log is in the text.
     pub fn start() -> io::Result<Self> {
-        Self::with("smtpd_authorized_xclient_hosts = 127.0.0.1\n")
+        Self::with(free_port()?, "smtpd_authorized_xclient_hosts = 127.0.0.1\n")
     }
 
     /// Starts one that believes nothing, and asks the Dovecot at this socket.
@@ -28,7 +28,15 @@ impl Postfix {
     /// # Errors
     /// As for [`Postfix::start`].
     pub fn asking(dovecot: &Path) -> io::Result<Self> {
-        Self::with(&format!("smtpd_sasl_type = dovecot\nsmtpd_sasl_path = {}\n", dovecot.display()))
+        Self::asking_on(free_port()?, dovecot)
+    }
+
+    /// The same, on this port.
+    ///
+    /// # Errors
+    /// As for [`Postfix::start`].
+    pub fn asking_on(port: u16, dovecot: &Path) -> io::Result<Self> {
+        Self::with(port, &format!("smtpd_sasl_type = dovecot\nsmtpd_sasl_path = {}\n", dovecot.display()))
     }
 
     /// Starts one that believes XCLIENT, in TLS from the first byte.
@@ -36,16 +44,16 @@ impl Postfix {
     /// # Errors
     /// As for [`Postfix::start`].
     pub fn in_tls(certificate: &Path, key: &Path) -> io::Result<Self> {
-        Self::with(&format!(
+        let more = format!(
             "smtpd_authorized_xclient_hosts = 127.0.0.1\nsmtpd_tls_wrappermode = yes\nsmtpd_tls_security_level = encrypt\n\
              smtpd_tls_cert_file = {}\nsmtpd_tls_key_file = {}\n",
             certificate.display(),
             key.display()
-        ))
+        );
+        Self::with(free_port()?, &more)
     }
 
-    fn with(more: &str) -> io::Result<Self> {
-        let port = free_port()?;
+    fn with(port: u16, more: &str) -> io::Result<Self> {
         let folder = tempfile::Builder::new().prefix("postern-postfix-").tempdir()?;
         let path = folder.path();
         fs::set_permissions(path, PermissionsExt::from_mode(0o755))?;

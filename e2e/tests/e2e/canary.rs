@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use e2e::{Dovecot, Output, Postern, Radicale, Site, free_port, run, until};
+use e2e::{Dovecot, Output, Postern, Postfix, Radicale, Site, free_port, run, until};
 
 const ALICE: &str = "alice@example.org";
 
@@ -92,6 +92,36 @@ fn a_server_behind_that_lets_it_in_is_an_alarm_until_it_does_so_no_longer() {
     until("the all-clear", || postern.said().contains("this back door is closed")).unwrap();
     until("the number to fall", || numbers().contains("postern_canary_places{answer=\"let-in\"} 0\n")).unwrap();
     assert!(audit(&postern).contains("\"back-door-gone\""));
+}
+
+/// A Postfix whose Dovecot takes whoever comes sends mail for the world.
+#[test]
+fn a_postfix_that_lets_it_in_is_an_alarm_until_it_asks_somebody_else() {
+    let open = Dovecot::start_open_on(free_port().unwrap()).unwrap();
+    let asked = free_port().unwrap();
+    let postfix = Postfix::asking_on(asked, &open.sasl()).unwrap();
+    let more = "[canary]\nevery = \"1s\"\npublished = false\n";
+    let site = Site::new(free_port().unwrap(), free_port().unwrap(), more).unwrap();
+    let handover = "handover = { kind = \"master-user\", login = \"postern\", password_file = \"master.pw\" }";
+    let postern = site.with_submission(postfix.port, handover).unwrap().serve().unwrap();
+    let place = format!("smtp://127.0.0.1:{asked} (upstream of submission)");
+
+    until("the alarm", || postern.said().contains("BACK DOOR")).unwrap();
+    assert!(postern.said().contains(&place), "{}", postern.said());
+    let (said, findings) = doctor(&postern);
+    let alarm = format!("BACK DOOR: {place} let the canary in with its primary password");
+    assert_eq!((said.status, findings), (Some(1), vec![("fail".to_owned(), alarm)]));
+    let told = audit(&postern);
+    assert!(told.contains("\"back-door-found\"") && told.contains(&place), "{told}");
+    let log = postfix.log();
+    assert!(log.contains("from unknown[127.0.0.1]") && !log.contains("authentication failed"), "{log}");
+
+    drop(postfix);
+    let sound = Dovecot::start().unwrap();
+    let _postfix = Postfix::asking_on(asked, &sound.sasl()).unwrap();
+    until("the all-clear", || postern.said().contains("this back door is closed")).unwrap();
+    assert!(audit(&postern).contains("\"back-door-gone\""));
+    assert_eq!(doctor(&postern).1[0].0, "ok");
 }
 
 /// POP3 and ManageSieve of a server that takes whoever comes, found as places that
