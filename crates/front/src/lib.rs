@@ -13,6 +13,8 @@
 //! - Another kind of socket: a variant of [`Address`], of `Listener` and of
 //!   `Transport` in `stream.rs`; the compiler shows the rest.
 //! - Another rule before TLS: a step in `admission.rs`, under its deadline.
+//! - Another parser of what comes ahead of everything: its line in `parsers.rs`, and a
+//!   target in `fuzz/src/front.rs`.
 //! - Types of rustls stay inside. [`Tls`] is all that others see of it.
 
 mod address;
@@ -21,6 +23,8 @@ mod certificate;
 mod entrance;
 mod limits;
 mod listener;
+#[doc(hidden)]
+pub mod parsers;
 mod passed;
 mod proxy_protocol;
 pub mod self_made;
