@@ -139,13 +139,11 @@ pub(crate) enum Ruling {
 }
 
 /// True if [`Whereabouts`] decide about this client.
-pub fn turns_on_whereabouts(password: &AppPassword, client: &Client) -> bool {
+pub fn turns_on_whereabouts(password: &AppPassword, client: &Client, apps: &Catalogue) -> bool {
     let Client::Shown(seen) = client else { return false };
     password.lock != LockMode::Off
-        && !password.pins.is_empty()
         && under_protocol_of(seen, password).next().is_none()
-        && ties(seen, password).any(|tie| tie == Tie::Family)
-        && !ties(seen, password).any(|tie| tie == Tie::Product)
+        && tied(password, seen, apps) == Some(Tied::ByLibrary)
 }
 
 pub(crate) fn rule(password: &AppPassword, seen: &Signature, whereabouts: Whereabouts, apps: &Catalogue) -> Ruling {
@@ -167,10 +165,11 @@ pub(crate) fn rule(password: &AppPassword, seen: &Signature, whereabouts: Wherea
     }
     let is_tied = || {
         password.pins.is_empty()
-            || ties(seen, password).any(|tie| match tie {
-                Tie::Product => true,
-                Tie::Family => whereabouts == Whereabouts::UsedBefore,
-            })
+            || match tied(password, seen, apps) {
+                Some(Tied::ByName) => true,
+                Some(Tied::ByLibrary) => whereabouts == Whereabouts::UsedBefore,
+                None => false,
+            }
     };
     if is_first && apps.objects(&password.app, seen.protocol(), seen.declared()).is_none() && is_tied() {
         Ruling::First
@@ -224,8 +223,29 @@ fn is_setting_up(seen: &Signature, password: &AppPassword, now: Timestamp) -> bo
 }
 
 /// What ties a client to an app that the password knows from another protocol.
-fn ties<'p>(seen: &'p Signature, password: &'p AppPassword) -> impl Iterator<Item = Tie> + 'p {
-    password.pins.iter().filter_map(|pin| tie(&pin.signature, seen))
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Tied {
+    /// Its name.
+    ByName,
+    /// Its TLS library, which others have too.
+    ByLibrary,
+}
+
+fn tied(password: &AppPassword, seen: &Signature, apps: &Catalogue) -> Option<Tied> {
+    let is_own =
+        |one: &Signature| one.declared().is_some_and(|name| apps.is_own_name(&password.app, one.protocol(), name));
+    let mut by_library = None;
+    for pin in &*password.pins {
+        match tie(&pin.signature, seen) {
+            Some(Tie::Product) => return Some(Tied::ByName),
+            // An iPhone's mail is `com.apple.email.maild` in IMAP and `iphone mail` in
+            // its messages; the catalogue knows both.
+            _ if is_own(seen) && is_own(&pin.signature) => return Some(Tied::ByName),
+            Some(Tie::Family) => by_library = Some(Tied::ByLibrary),
+            Some(Tie::FamilyByAnotherName) | None => {}
+        }
+    }
+    by_library
 }
 
 /// What has changed, in a word of the audit log.

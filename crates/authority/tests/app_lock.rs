@@ -176,7 +176,7 @@ fn the_tie_of_a_tls_library_holds_where_the_owner_has_been() {
     let with_tls = |text: &str| text.replacen(";-;", &format!(";{TLS};"), 1);
     let mutts = used_by(&made_for("mutt"), &with_tls(MUTT), &AT_ONCE);
     let sends = seen(&with_tls(MUTT_SENDS));
-    assert!(turns_on_whereabouts(&mutts, &sends));
+    assert!(turns_on_whereabouts(&mutts, &sends, &catalogue()));
     assert_eq!(comes(&mutts, &sends, &AT_ONCE), Err(Reason::OtherApp));
     assert!(comes(&mutts, &sends, &At { whereabouts: Whereabouts::UsedBefore, ..AT_ONCE }).is_ok());
     for (password, client) in [
@@ -186,7 +186,7 @@ fn the_tie_of_a_tls_library_holds_where_the_owner_has_been() {
         (&mutts, &Client::Unseen),
         (&AppPassword { lock: LockMode::Off, ..mutts.clone() }, &sends),
     ] {
-        assert!(!turns_on_whereabouts(password, client), "nothing is to be looked up for {client:?}");
+        assert!(!turns_on_whereabouts(password, client, &catalogue()), "nothing is to be looked up for {client:?}");
     }
 }
 

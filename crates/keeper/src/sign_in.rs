@@ -335,7 +335,7 @@ impl Keeper {
     ) -> Result<Whereabouts, StoreError> {
         match (account, password) {
             (Some(account), Some(password))
-                if turns_on_whereabouts(password, knock.client)
+                if turns_on_whereabouts(password, knock.client, &self.site.apps)
                     && self.store.has_come_from(account.id, knock.from).await? =>
             {
                 Ok(Whereabouts::UsedBefore)

@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use authority::{AppPasswordRules, Catalogue};
+use authority::AppPasswordRules;
 use keeper::{HashCost, Keeper, Keys, RotationError, Site, Store, StoreError, SystemClock};
 use rand_core::{Rng, UnwrapErr};
 use store::{IfLost, postgres, sqlite};
@@ -109,7 +109,7 @@ async fn open_with(config: &Config, backup: Option<&Path>, if_lost: IfLost) -> R
             sessions: config.app_passwords.sessions,
         },
         hash_cost: HashCost::default(),
-        apps: Catalogue::default(),
+        apps: config.catalogue.clone(),
     };
     let keeper = Keeper::new(site, store, keys, Box::new(SystemClock), Box::new(randomness())).await?;
     keeper.tend_keys().await?;

@@ -183,6 +183,12 @@ impl Catalogue {
         }
     }
 
+    /// True if the app of this name calls itself so there, and it is a name of its own.
+    pub fn is_own_name(&self, app: &AppName, protocol: Protocol, declared: &str) -> bool {
+        let (Some(app), Some(product)) = (self.find(app), Product::of(declared)) else { return false };
+        names_of(app).any(|(at, name)| at == protocol && name.product == product && !name.shared)
+    }
+
     /// Why a client that declares this, or nothing, cannot be the app that a password
     /// was made for. `None`: nothing is known against it. To be asked once the client
     /// has shown itself: before its first data command on IMAP, silence is no sign.
