@@ -233,13 +233,17 @@ upstream = "smtp://127.0.0.1:{postfix}"
         })
     }
 
-    /// Makes an app password: its id and its letters.
+    /// Makes an app password: its id and its letters. It works in any app, since most
+    /// tests try one password in several, unless `more` says `--lock`.
     ///
     /// # Errors
     /// When the command fails.
     pub fn app_password(&self, login: &str, scopes: &str, more: &[&str]) -> io::Result<(String, String)> {
         let mut arguments =
             vec!["app-password", "create", login, "--label", "Test", "--app", "test", "--scope", scopes, "--json"];
+        if !more.contains(&"--lock") {
+            arguments.extend(["--lock", "off"]);
+        }
         arguments.extend(more);
         let made = self.cli(&arguments, "")?;
         if made.status != Some(0) {
