@@ -4,6 +4,10 @@
 //! The first octet of an input says how the rest is cut: 0 not at all, else into
 //! pieces of so many octets.
 
+use fingerprint::{
+    Signature,
+    tls::{ClientHello, NotAHello},
+};
 use protocols::{
     ClientSide, Event, ServerSide, Transport,
     handover::{self, ActingAs},
@@ -16,7 +20,7 @@ use protocols::{
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them, by the names of their folders of seeds.
-pub const ALL: [Target; 13] = [
+pub const ALL: [Target; 16] = [
     ("imap_server", imap_server),
     ("imap_client", imap_client),
     ("pop3_server", pop3_server),
@@ -30,6 +34,9 @@ pub const ALL: [Target; 13] = [
     ("basic", basic),
     ("http_path", http_path),
     ("dav", dav),
+    ("client_hello", client_hello),
+    ("imap_provisional", imap_provisional),
+    ("http_head", http_head),
 ];
 
 pub fn imap_server(input: &[u8]) {
@@ -55,6 +62,7 @@ struct Seen {
     sent: Vec<u8>,
     secrets: Vec<(String, String)>,
     closed: bool,
+    looks: String,
 }
 
 /// The same comes of the same octets however they are cut, and nobody signs in
@@ -87,6 +95,7 @@ fn dialogue(mut server: impl ServerSide, pieces: &[&[u8]]) -> Seen {
             }
         }
     }
+    seen.looks = Signature::new(None, &server.dialogue()).to_string();
     seen
 }
 
@@ -128,10 +137,62 @@ fn client<C: ClientSide>(input: &[u8], new: impl Fn(ActingAs<'static>) -> Option
     let _ = client.closed();
 }
 
+/// Whatever is read of a hello, it is read of no less, and reads back.
+pub fn client_hello(input: &[u8]) {
+    let Ok(hello) = ClientHello::read(input) else { return };
+    assert_eq!(hello.family().to_string().parse(), Ok(hello.family()));
+    assert_eq!(hello.ja4().len(), 36);
+    assert_eq!(hello.ja4()[..10], hello.ja4_r()[..10]);
+    // Where it ends, it ended: nothing behind it was used, and before it there is none.
+    let whole = (0..=input.len()).find(|cut| ClientHello::read(&input[..*cut]) != Err(NotAHello::Incomplete));
+    assert_eq!(whole.map(|cut| ClientHello::read(&input[..cut])), Some(Ok(hello)));
+}
+
+/// What goes on touches no mail, and neither it nor what is seen depends on the cut.
+pub fn imap_provisional(input: &[u8]) {
+    let (octets, pieces) = cut(input);
+    if octets.len() > 32 * 1024 {
+        return;
+    }
+    let run = |pieces: &[&[u8]]| {
+        let seen = fingerprint::imap::Dialogue::default();
+        let mut session = imap::Provisional::new(fingerprint::Dialogue::Imap(seen));
+        let mut on = Vec::new();
+        for piece in pieces {
+            session.feed(piece, &mut on).expect("it is little enough");
+        }
+        let looks = Signature::new(None, &session.dialogue());
+        assert_eq!(looks.to_string().parse().as_ref(), Ok(&looks));
+        (on, session.is_shown(), looks, session.release())
+    };
+    let whole = run(&[octets]);
+    assert_eq!(run(&pieces), whole);
+    for line in whole.0.split_inclusive(|octet| *octet == b'\n') {
+        assert!(line.ends_with(b"\r\n") && !line[..line.len() - 2].iter().any(|octet| b"\r\n\0".contains(octet)));
+        let verb = line.split(u8::is_ascii_whitespace).nth(1).unwrap_or_default().to_ascii_uppercase();
+        assert!([&b"CAPABILITY"[..], b"ID", b"NOOP", b"ENABLE", b"NAMESPACE", b"LOGOUT"].contains(&&*verb));
+    }
+}
+
+/// A head is whole or not however much is behind it.
+pub fn http_head(input: &[u8]) {
+    if let http::Head::Whole(seen, length) = http::Head::read(input) {
+        let looks = Signature::new(None, &seen);
+        assert_eq!(looks.to_string().parse(), Ok(looks));
+        assert_eq!(http::Head::read(&input[..length]), http::Head::Whole(seen, length));
+        assert_eq!(http::Head::read(&input[..length - 1]), http::Head::Incomplete);
+    }
+}
+
 /// The octets are the client's and the server's in turn.
 pub fn smtp_session(input: &[u8]) {
-    let extensions = smtp::Extensions::read(["PIPELINING", "SIZE 7", "CHUNKING"]);
-    let mut session = smtp::Session::new(extensions, smtp::Senders::Any);
+    let extensions = || smtp::Extensions::read(["PIPELINING", "SIZE 7", "CHUNKING"]);
+    watched(input, smtp::Session::new(extensions(), smtp::Senders::Any));
+    let seen = fingerprint::Dialogue::Submission(fingerprint::submission::Dialogue::default());
+    watched(input, smtp::Session::provisional(extensions(), smtp::Senders::Any, seen));
+}
+
+fn watched(input: &[u8], mut session: smtp::Session) {
     let (mut up, mut down) = (Vec::new(), Vec::new());
     for (i, piece) in cut(input).1.into_iter().enumerate() {
         let held = if i % 2 == 0 {
@@ -139,7 +200,7 @@ pub fn smtp_session(input: &[u8]) {
         } else {
             session.upstream(piece, &mut up, &mut down)
         };
-        if held.is_err() {
+        if held.is_err() || (session.is_shown() && session.release(&mut up, &mut down).is_err()) {
             return;
         }
     }

@@ -6,7 +6,7 @@ const MAX_NAME: usize = 40;
 const MAKERS: [&str; 2] = ["mozilla", "microsoft"];
 /// What a program is built with, or what everybody says: a name that many
 /// different programs give. It tells two of them apart when it differs, and
-/// does not make them one when it is the same. Sorted.
+/// does not make them one when it is the same.
 const SHARED: [&str; 36] = [
     "aiohttp",
     "apache-httpclient",
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn shared_names_are_sorted_and_normal() {
+    fn shared_names_are_as_they_are_read() {
         for name in SHARED {
             assert_eq!(Declared::user_agent(name.as_bytes()).name(), Some(name));
         }

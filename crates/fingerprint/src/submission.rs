@@ -61,6 +61,7 @@ impl Dialogue {
             if name.eq_ignore_ascii_case(b"SIZE") {
                 mail.push('.');
                 mail.push_str(&word(name));
+                break;
             }
         }
         self.mail = Some(mail);

@@ -86,7 +86,7 @@ impl Class {
         if tag.len() == 8 && lower_hex(tag) {
             return Self::Hex(8);
         }
-        if letters == 0 && digits(tag) && tag[0] != b'0' {
+        if letters == 0 && digits(tag) && (tag.len() == 1 || tag[0] != b'0') {
             return Self::Number;
         }
         if let Some(dot) = tag.iter().position(|octet| *octet == b'.')
@@ -95,7 +95,7 @@ impl Class {
         {
             return Self::Pair;
         }
-        if letters <= 8 && digits(number) {
+        if letters <= 8 && number.len() <= 10 && digits(number) {
             // A fourth of Outlook's tags look so.
             if letters == 3 && number.len() == 1 && head.iter().all(u8::is_ascii_lowercase) {
                 return Self::Four;
@@ -162,6 +162,10 @@ mod tests {
         for (tags, class_of_them) in [
             (&["85", "86"][..], "9"),
             (&["9", "10"], "9"),
+            (&["0", "1"], "9"),
+            (&["00", "01"], "09"),
+            (&["T1", "T2"], "A9"),
+            (&["A00000009", "A00000010"], "A00000009"),
             (&["a0000", "a0001"], "a0009"),
             (&["A001", "A002"], "A009"),
             (&["A00000"], "A00009"),
@@ -174,6 +178,7 @@ mod tests {
             (&["4x0f", "4x0g"], "four"),
             (&["x y"], "any"),
             (&[""], "any"),
+            (&["A00000000000000001"], "any"),
             (&["a1", "17"], "any"),
             (&[], "-"),
         ] {

@@ -1,7 +1,7 @@
 //! The short texts that signatures are made of.
 
 /// How long the words of one part may be together, in octets.
-const MAX_WORDS: usize = 96;
+const MAX_WORDS: usize = 64;
 /// How long one word may be.
 const MAX_WORD: usize = 24;
 

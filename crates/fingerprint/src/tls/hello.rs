@@ -13,6 +13,8 @@ pub const MAX_HELLO: usize = 16 * 1024;
 const RECORD_HEADER: usize = 5;
 /// How much a record may carry.
 const MAX_RECORD: usize = 16 * 1024;
+/// How long a session's id may be (RFC 8446, 4.1.2).
+const MAX_SESSION: usize = 32;
 const HANDSHAKE: u8 = 22;
 const CLIENT_HELLO: u8 = 1;
 
@@ -75,7 +77,9 @@ impl ClientHello {
     fn body(mut hello: Reader<'_>) -> Result<Self, NotAHello> {
         let legacy_version = hello.u16()?;
         let _random = hello.take(32)?;
-        let _session = hello.after_u8()?;
+        if hello.after_u8()?.0.len() > MAX_SESSION {
+            return Err(NotAHello::Malformed);
+        }
         let ciphers = without_grease(hello.after_u16()?.u16s()?);
         let _compression = hello.after_u8()?;
         let mut read = Self {

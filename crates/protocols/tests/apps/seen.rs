@@ -22,7 +22,7 @@ pub(crate) fn dialogues(capture: &Capture) -> Vec<Dialogue> {
 }
 
 /// What is left of the recording once somebody signed in, and what was seen until then.
-fn sign_in<'a, S: ServerSide>(capture: &'a Capture, mut server: S) -> Option<(Dialogue, Vec<&'a str>)> {
+fn sign_in<S: ServerSide>(capture: &Capture, mut server: S) -> Option<(Dialogue, Vec<&str>)> {
     let mut chunks = capture.chunks.iter();
     while let Some(chunk) = chunks.next() {
         server.feed(chunk.as_bytes());

@@ -113,6 +113,7 @@ pub(crate) struct Seen {
     pub(crate) secrets: Vec<(String, String)>,
     pub(crate) closed: bool,
     pub(crate) pipelined: Option<Vec<u8>>,
+    pub(crate) dialogue: fingerprint::Dialogue,
 }
 
 /// What comes of these chunks.
@@ -122,8 +123,8 @@ pub(crate) fn run<S: Behind>(server: S, answer: Answer, chunks: &mut dyn Iterato
         caller.feed(chunk);
     }
     let secrets = caller.secrets().into_iter().map(|(name, password)| (name.into(), password.into())).collect();
-    let (sent, closed) = (caller.said(), caller.closed);
-    Seen { sent, secrets, closed, pipelined: caller.admit().map(|admitted| admitted.pipelined) }
+    let (sent, closed, dialogue) = (caller.said(), caller.closed, caller.server.dialogue());
+    Seen { sent, secrets, closed, pipelined: caller.admit().map(|admitted| admitted.pipelined), dialogue }
 }
 
 /// The input in chunks of these sizes, in turn.

@@ -1,4 +1,6 @@
 mod client;
 mod properties;
+mod provisional;
 mod recordings;
+mod seen;
 mod server;

@@ -1,4 +1,5 @@
 mod client;
+mod first;
 mod properties;
 mod recordings;
 mod server;
