@@ -247,7 +247,7 @@ fn tell_apps(which: App, config: Option<&Path>, json: bool) -> Result<(), Failur
     };
     match which {
         App::List => {
-            let columns = ["app", "name", "publisher", "platforms", "opens", "known_at"];
+            let columns = ["app", "name", "platforms", "opens", "known_at"];
             terminal::print(&apps::list(&catalogue), json, &columns);
         }
         App::Show { app } => {

@@ -78,6 +78,11 @@ fn lines(answer: &Value) -> String {
             );
             format!("{}:\n{}", name.replace('_', " "), table(rows, &columns))
         }
+        // Sentences, one a line.
+        Value::Array(rows) if rows.iter().any(|row| row.as_str().is_some_and(|text| text.ends_with('.'))) => {
+            let sentences: Vec<String> = rows.iter().map(cell).collect();
+            format!("{:width$}  {}", name.replace('_', " "), sentences.join(&format!("\n{:width$}  ", "")))
+        }
         value => format!("{:width$}  {}", name.replace('_', " "), cell(value)),
     };
     fields.iter().map(field).collect::<Vec<_>>().join("\n")

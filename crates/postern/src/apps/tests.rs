@@ -155,6 +155,17 @@ fn a_site_adds_apps_and_puts_its_own_in_place_of_ours() {
 }
 
 #[test]
+fn the_example_of_the_documentation_is_read() {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/apps.md");
+    let docs = fs::read_to_string(docs).unwrap();
+    let example = docs.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+    let own = folder(&[("heron.toml", example), ("egret.toml", &HERON.replace("Heron", "Egret"))]);
+    let catalogue = with_folder(own.path()).unwrap();
+    assert_eq!(catalogue.objects(&named("Grey Heron"), Protocol::Imap, Some("Egret")), Some(Objection::Stranger));
+    assert_eq!(catalogue.objects(&named("egret"), Protocol::Imap, Some("Heron")), None, "they are kin");
+}
+
+#[test]
 fn what_is_wrong_with_a_file_names_the_file_the_key_and_the_remedy() {
     let door = |text: &str| format!("{HERON}[imap]\n{text}\n");
     for (name, text, wanted) in [
