@@ -5,7 +5,8 @@
 //! out) and [`judge`]d once more when its session stands. Beside that: the
 //! rules for app passwords ([`app_password`]), primary passwords ([`primary`]),
 //! second factors ([`second_factor`]), the [`throttle`], the [`cutoff`], the
-//! [`catalogue`] of apps and the sealed [`audit`] chain.
+//! [`catalogue`] of apps, the sealed [`audit`] chain, and which of its lines are
+//! [`notice`]s to owners.
 //!
 //! **What it is not.** It does no IO, asks no clock, draws no randomness of its
 //! own, knows no database and no protocol. It hashes no primary password: that
@@ -26,6 +27,7 @@ mod door;
 mod id;
 mod login;
 mod needs;
+pub mod notice;
 pub mod primary;
 mod scope;
 pub mod second_factor;
