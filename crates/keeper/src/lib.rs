@@ -69,8 +69,8 @@ pub use policy::Policy;
 pub use rotation::{KeysHeld, Rotated, RotationError, Voided};
 pub use sign_in::{DEADLINE, JITTER, Judged, Provisional, SignIn, SignInAttempt, TurnedAway};
 pub use store::{
-    Added, Digest, Factors, Issued, Learned, Listed, MOST_STRANGERS, NewAccount, Refused, Resealed, SetUpOffer, Spent,
-    Store, StoreError, Stored, Tenure,
+    Added, Digest, Factors, Issued, Learned, Listed, MOST_STRANGERS, NewAccount, Notice, Refused, Resealed, SetUpOffer,
+    Spent, Store, StoreError, Stored, Tenure,
 };
 pub use tally::DoorTally;
 

@@ -11,7 +11,7 @@ use std::{net::IpAddr, path::Path, sync::Arc};
 use async_trait::async_trait;
 use authority::{
     Account, AccountId, AppPassword, AppPasswordId, Entry, Lesson, Login, Pin, Primary, Reason, SealedEntry,
-    SealedSeed, SecondFactor, Standing, Stranger, Timestamp, Use,
+    SealedSeed, SecondFactor, Standing, Stranger, Timestamp, Use, notice::Kind,
 };
 
 /// A keyed hash under which a secret is stored and found.
@@ -161,6 +161,23 @@ pub struct Refused {
     pub at: Timestamp,
     /// How often.
     pub count: u64,
+}
+
+/// Something that an account's owner is told, by mail and on the portal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// Whose.
+    pub account: AccountId,
+    /// The number of its line of audit.
+    pub seq: u64,
+    /// What it is about.
+    pub kind: Kind,
+    /// The line, which says all of it.
+    pub entry: Entry,
+    /// How many more of the kind its mail stands for.
+    pub more: u64,
+    /// How often that could not be sent.
+    pub failures: u64,
 }
 
 /// Whether this process is the one at work on the store.
@@ -320,6 +337,23 @@ pub trait Store: Send + Sync + 'static {
     /// that has changed meanwhile stays as it is. Epochs stay, no line of audit.
     /// Returns how many were replaced.
     async fn reseal(&self, resealed: &[Resealed]) -> Stored<usize>;
+
+    // Notices. They are made with their lines of audit, by every call that writes one
+    // (see `authority::notice`); a line that follows from another makes none.
+
+    /// Those whose mail is to be sent by now, the one first that waits longest.
+    async fn due_notices(&self, now: Timestamp, limit: usize) -> Stored<Vec<Notice>>;
+    /// How many mails wait, whenever they are due.
+    async fn notices_waiting(&self) -> Stored<u64>;
+    /// The mail is on its way, or was given up: it is not tried again.
+    async fn notice_settled(&self, account: AccountId, seq: u64) -> Stored<()>;
+    /// The mail could not be sent, and is tried again then.
+    async fn notice_failed(&self, account: AccountId, seq: u64, next_try: Timestamp) -> Stored<()>;
+    /// What the owner has not dismissed, newest first, at most [`KEPT`](authority::notice::KEPT).
+    async fn notices_of(&self, account: AccountId) -> Stored<Vec<Notice>>;
+    /// The owner has seen it. False if there is none, or it was dismissed before.
+    async fn dismiss_notice(&self, account: AccountId, seq: u64) -> Stored<bool>;
+
     /// Writes one line of audit that belongs to no other change.
     async fn record(&self, entry: &Entry) -> Stored<()>;
 }

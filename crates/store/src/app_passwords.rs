@@ -148,7 +148,7 @@ pub(crate) fn revoke_living<D: Db>(
         let sql = "UPDATE app_password SET revoked = ?2 WHERE no = ?1";
         write.db.execute(sql, values![*no, entry.at.as_millis()])?;
         write.record(Record::AppPassword(*id));
-        write.log(&entry.also(Event::AppPasswordRevoked { id: *id }))?;
+        write.log_consequence(&entry.also(Event::AppPasswordRevoked { id: *id }))?;
     }
     Ok(living.into_iter().map(|(_, id)| id).collect())
 }

@@ -72,14 +72,15 @@ impl Chain {
         self.committed = None;
     }
 
-    pub(crate) fn append<D: Db>(&mut self, db: &D, entry: &Entry) -> Outcome<()> {
+    /// Returns the number of the line.
+    pub(crate) fn append<D: Db>(&mut self, db: &D, entry: &Entry) -> Outcome<u64> {
         let (seq, text) = (self.end.seq + 1, entry.to_text());
         let seal = self.key.seal(&self.end.seal, seq, &text);
         let sql = "INSERT INTO audit (seq, line, seal) VALUES (?1, ?2, ?3)";
         db.execute(sql, values![rows::int(seq), &*line::pack(&text), &seal])?;
         (self.end.seq, self.end.seal) = (seq, seal);
         self.saw(entry.at);
-        Ok(())
+        Ok(seq)
     }
 
     /// The newest time on record.

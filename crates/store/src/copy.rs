@@ -9,7 +9,7 @@ use crate::{
 
 /// In an order in which no row refers to one that is not there yet. Behind each
 /// column its kind: i a number, t a text, b octets.
-const TABLES: [(&str, &str); 15] = [
+const TABLES: [(&str, &str); 16] = [
     ("account", "no:i id:b standing:i primary_hash:t primary_by:i seed:b seed_by:i last_step:i created:i epoch:i"),
     ("login", "name:t account:i place:i"),
     ("recovery_code", "account:i digest:b"),
@@ -27,6 +27,7 @@ const TABLES: [(&str, &str); 15] = [
     ("refusal", "account:i app_password:i door:i reason:t source:b at:i count:i"),
     ("stranger_refusal", "door:i reason:t source:b at:i count:i"),
     ("audit", "seq:i line:b seal:b"),
+    ("notice", "account:i seq:i kind:i at:i mail:i more:i failures:i next_try:i dismissed:i"),
     ("newest", "one:i at:i"),
     ("revocations", "one:i records:i outbox:b"),
 ];

@@ -23,6 +23,7 @@ mod failure;
 mod journal;
 mod line;
 mod migrations;
+mod notices;
 mod pins;
 pub mod postgres;
 mod restored;

@@ -20,7 +20,7 @@ impl Migration {
 /// the same names.
 macro_rules! migrations {
     ($kind:literal) => {
-        migrations![$kind: "0001_begin", "0002_app_lock"]
+        migrations![$kind: "0001_begin", "0002_app_lock", "0003_notices"]
     };
     ($kind:literal: $($name:literal),*) => {
         &[$($crate::migrations::Migration {

@@ -72,5 +72,6 @@ fn now<D: Db>(write: &Write<'_, D>) -> Timestamp {
 
 fn log<D: Db>(write: &mut Write<'_, D>, account: Option<&Account>, event: Event) -> Outcome<()> {
     let entry = Entry { at: now(write), actor: Actor::Postern, account: account.map(|account| account.id), event };
-    write.log(&entry)
+    // Owners were told when it happened.
+    write.log_consequence(&entry)
 }

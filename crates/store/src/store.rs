@@ -8,15 +8,15 @@ use authority::{
     Standing, Stranger, Timestamp, Use,
 };
 use keeper::{
-    Added, Digest, Factors, Issued, Learned, Listed, NewAccount, Refused, Resealed, SetUpOffer, Spent, Store, Stored,
-    Tenure,
+    Added, Digest, Factors, Issued, Learned, Listed, NewAccount, Notice, Refused, Resealed, SetUpOffer, Spent, Store,
+    Stored, Tenure,
 };
 
 use crate::{
     accounts, app_passwords,
     database::Db,
     failure::{Failure, Outcome},
-    journal, pins, rows, sqlite,
+    journal, notices, pins, rows, sqlite,
     writer::{Write, Writer},
 };
 
@@ -291,6 +291,30 @@ impl<K: Kind> Store for Sql<K> {
     async fn reseal(&self, resealed: &[Resealed]) -> Stored<usize> {
         let resealed = resealed.to_vec();
         self.write(move |write| accounts::reseal(write, &resealed)).await
+    }
+
+    async fn due_notices(&self, now: Timestamp, limit: usize) -> Stored<Vec<Notice>> {
+        self.list(move |db| notices::due(db, now, limit)).await
+    }
+
+    async fn notices_waiting(&self) -> Stored<u64> {
+        self.look_up(notices::waiting).await
+    }
+
+    async fn notice_settled(&self, account: AccountId, seq: u64) -> Stored<()> {
+        self.write(move |write| notices::settle(write, account, seq)).await
+    }
+
+    async fn notice_failed(&self, account: AccountId, seq: u64, next_try: Timestamp) -> Stored<()> {
+        self.write(move |write| notices::failed(write, account, seq, next_try)).await
+    }
+
+    async fn notices_of(&self, account: AccountId) -> Stored<Vec<Notice>> {
+        self.list(move |db| notices::of_account(db, account)).await
+    }
+
+    async fn dismiss_notice(&self, account: AccountId, seq: u64) -> Stored<bool> {
+        self.write(move |write| notices::dismiss(write, account, seq)).await
     }
 
     async fn record(&self, entry: &Entry) -> Stored<()> {

@@ -12,7 +12,7 @@ use crate::{
     database::{Db, Undone, Writable},
     fail_point,
     failure::{Failure, Outcome},
-    restored,
+    notices, restored,
     revocations::{self, Found, Opened, Record, RecordFile, Revocations},
     settling::{Batch, Settling},
 };
@@ -33,9 +33,17 @@ pub(crate) struct Write<'w, D> {
 }
 
 impl<D: Db> Write<'_, D> {
-    /// Adds a line of audit to the transaction.
+    /// Adds a line of audit to the transaction, and with it the notice to the owner
+    /// whom it concerns, if it is one that owners are told of.
     pub(crate) fn log(&mut self, entry: &authority::Entry) -> Outcome<()> {
-        self.chain.append(self.db, entry)
+        let seq = self.chain.append(self.db, entry)?;
+        notices::tell(self.db, seq, entry)
+    }
+
+    /// Adds a line that follows from the one before it, of which the owner has been
+    /// told: one act is one notice, however many passwords fall with it.
+    pub(crate) fn log_consequence(&mut self, entry: &authority::Entry) -> Outcome<()> {
+        self.chain.append(self.db, entry).map(drop)
     }
 
     /// Has a record made of what must not come back.

@@ -13,10 +13,11 @@ use authority::{
     SealedEntry, SecondFactor, Standing, Stranger, Timestamp, Use,
     app_lock::{Was, pins_with},
     audit::GENESIS,
+    notice::{DAY, GIVEN_UP_AFTER, KEPT, Kind, Mailing},
 };
 use keeper::{
-    Added, Digest, Factors, Issued, Learned, Listed, MOST_STRANGERS, NewAccount, Refused, Resealed, SetUpOffer, Spent,
-    Store, StoreError, Stored, Tenure,
+    Added, Digest, Factors, Issued, Learned, Listed, MOST_STRANGERS, NewAccount, Notice, Refused, Resealed, SetUpOffer,
+    Spent, Store, StoreError, Stored, Tenure,
 };
 
 use tokio::sync::Notify;
@@ -38,6 +39,7 @@ struct Kept {
     accounts: HashMap<AccountId, Held>,
     passwords: Vec<Password>,
     refused: Vec<Refused>,
+    notices: Vec<Told>,
 }
 
 /// A call that can be held.
@@ -88,6 +90,15 @@ struct Password {
     strangers: Vec<Stranger>,
 }
 
+/// A notice, and what becomes of it.
+#[derive(Debug)]
+struct Told {
+    notice: Notice,
+    mailing: Mailing,
+    next_try: Option<Timestamp>,
+    dismissed: bool,
+}
+
 impl MemoryStore {
     /// An empty store that seals its audit with `key`.
     pub fn new(key: AuditKey) -> Self {
@@ -101,6 +112,7 @@ impl MemoryStore {
             accounts: HashMap::new(),
             passwords: vec![],
             refused: vec![],
+            notices: vec![],
         })))
     }
 
@@ -151,11 +163,49 @@ impl Kept {
     }
 
     fn append(&mut self, entry: &Entry) {
+        let seq = self.append_consequence(entry);
+        if let (Some(account), Some(kind)) = (entry.account, Kind::about(entry))
+            && self.accounts.contains_key(&account)
+        {
+            self.tell(Notice { account, seq, kind, entry: entry.clone(), more: 0, failures: 0 });
+        }
+    }
+
+    fn tell(&mut self, notice: Notice) {
+        let now = notice.entry.at;
+        let is_within = |told: &Told, span| now < told.notice.entry.at.plus(span);
+        let mut same: Vec<_> = self.notices.iter_mut().filter(|told| told.is_like(&notice)).collect();
+        let mailed = same.iter().filter(|told| told.mailing == Mailing::Own && is_within(told, DAY)).count();
+        let gathering = same.iter_mut().rev().find(|told| told.is_gathering(now));
+        let mailing = Mailing::of_the_next(mailed as u64, gathering.is_some());
+        let next_try = match (mailing, gathering) {
+            (Mailing::Own, _) => Some(now),
+            (Mailing::Gathering, _) => Some(now.plus(DAY)),
+            (Mailing::Gathered, gathering) => {
+                gathering.into_iter().for_each(|told| told.notice.more += 1);
+                None
+            }
+        };
+        let account = notice.account;
+        self.notices.push(Told { notice, mailing, next_try, dismissed: false });
+        let of_account = self.notices.iter().filter(|told| told.notice.account == account);
+        let oldest = of_account.rev().nth(KEPT as usize - 1).map_or(0, |told| told.notice.seq);
+        self.notices.retain(|told| {
+            told.notice.account != account
+                || told.notice.seq >= oldest
+                || told.next_try.is_some() && is_within(told, GIVEN_UP_AFTER)
+                || told.mailing != Mailing::Gathered && is_within(told, DAY)
+        });
+    }
+
+    /// A line that makes no notice: another one has told of it.
+    fn append_consequence(&mut self, entry: &Entry) -> u64 {
         let (seq, previous) = self.lines.last().map_or((1, GENESIS), |line| (line.seq + 1, line.seal));
         let text = entry.to_text();
         let seal = self.key.seal(&previous, seq, &text);
         self.lines.push(SealedEntry { seq, text, seal });
         self.saw(entry.at);
+        seq
     }
 
     fn saw(&mut self, at: Timestamp) {
@@ -179,6 +229,10 @@ impl Kept {
         self.password(id).filter(|one| one.password.account == account && is_alive(&one.password, at))
     }
 
+    fn notice(&mut self, account: AccountId, seq: u64) -> Option<&mut Told> {
+        self.notices.iter_mut().find(|told| (told.notice.account, told.notice.seq) == (account, seq))
+    }
+
     fn alive(&self, account: AccountId, at: Timestamp) -> Vec<AppPasswordId> {
         let of = self.passwords.iter().map(|one| &one.password).filter(|password| password.account == account);
         of.filter(|password| is_alive(password, at)).map(|password| password.id).collect()
@@ -190,7 +244,7 @@ impl Kept {
             if let Some(one) = self.password(id) {
                 one.password.revoked = Some(entry.at);
             }
-            self.append(&entry.also(Event::AppPasswordRevoked { id }));
+            self.append_consequence(&entry.also(Event::AppPasswordRevoked { id }));
         }
         ids
     }
@@ -198,6 +252,18 @@ impl Kept {
 
 fn is_alive(password: &AppPassword, at: Timestamp) -> bool {
     password.revoked.is_none() && !password.is_over(at)
+}
+
+impl Told {
+    fn is_like(&self, other: &Notice) -> bool {
+        (self.notice.account, self.notice.kind) == (other.account, other.kind)
+    }
+
+    fn is_gathering(&self, now: Timestamp) -> bool {
+        self.mailing == Mailing::Gathering
+            && self.notice.failures == 0
+            && self.next_try.is_some_and(|next_try| next_try > now)
+    }
 }
 
 impl Held {
@@ -340,6 +406,7 @@ impl Store for MemoryStore {
         }
         kept.passwords.retain(|one| one.password.account != id);
         kept.refused.retain(|line| line.account != Some(id));
+        kept.notices.retain(|told| told.notice.account != id);
         kept.append(entry);
         Ok(true)
     }
@@ -641,6 +708,46 @@ impl Store for MemoryStore {
             replaced += usize::from(held.is_some_and(|held| held.is_resealed(one).is_some()));
         }
         Ok(replaced)
+    }
+
+    async fn due_notices(&self, now: Timestamp, limit: usize) -> Stored<Vec<Notice>> {
+        let kept = self.kept()?;
+        let mut due: Vec<_> =
+            kept.notices.iter().filter_map(|told| Some((told.next_try?, told.notice.seq, told))).collect();
+        due.retain(|(next_try, ..)| *next_try <= now);
+        due.sort_by_key(|(next_try, seq, _)| (*next_try, *seq));
+        Ok(due.into_iter().take(limit).map(|(.., told)| told.notice.clone()).collect())
+    }
+
+    async fn notices_waiting(&self) -> Stored<u64> {
+        Ok(self.kept()?.notices.iter().filter(|told| told.next_try.is_some()).count() as u64)
+    }
+
+    async fn notice_settled(&self, account: AccountId, seq: u64) -> Stored<()> {
+        self.kept()?.notice(account, seq).into_iter().for_each(|told| told.next_try = None);
+        Ok(())
+    }
+
+    async fn notice_failed(&self, account: AccountId, seq: u64, next_try: Timestamp) -> Stored<()> {
+        let mut kept = self.kept()?;
+        if let Some(told) = kept.notice(account, seq).filter(|told| told.next_try.is_some()) {
+            told.notice.failures += 1;
+            told.next_try = Some(next_try);
+        }
+        Ok(())
+    }
+
+    async fn notices_of(&self, account: AccountId) -> Stored<Vec<Notice>> {
+        let kept = self.kept()?;
+        let newest_first = kept.notices.iter().rev();
+        let of_account = newest_first.filter(|told| told.notice.account == account && !told.dismissed);
+        Ok(of_account.take(KEPT as usize).map(|told| told.notice.clone()).collect())
+    }
+
+    async fn dismiss_notice(&self, account: AccountId, seq: u64) -> Stored<bool> {
+        let mut kept = self.kept()?;
+        let told = kept.notice(account, seq).filter(|told| !told.dismissed);
+        Ok(told.map(|told| told.dismissed = true).is_some())
     }
 
     async fn record(&self, entry: &Entry) -> Stored<()> {

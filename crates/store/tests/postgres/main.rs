@@ -15,6 +15,8 @@ mod lock;
 mod restored;
 mod tls;
 mod trouble;
+#[path = "../both/upgrade.rs"]
+mod upgrade;
 
 use std::{
     fs::Permissions,
@@ -90,6 +92,11 @@ impl Site {
     async fn refused(&self, run: u8) -> String {
         let leased = lease(&self.database, &self.folder, run).await.unwrap();
         leased.open(testkit::contract::key(), IfLost::Refuse).await.unwrap_err().to_string()
+    }
+
+    /// What a shell at the database would answer.
+    fn sql(&self, sql: &str) -> String {
+        Postgres::shared().sql(self.name(), sql)
     }
 
     fn name(&self) -> &str {

@@ -15,6 +15,8 @@ mod lock;
 #[path = "../both/restored.rs"]
 mod restored;
 mod tampering;
+#[path = "../both/upgrade.rs"]
+mod upgrade;
 
 use std::{
     fs::{self, Permissions},
@@ -78,6 +80,16 @@ impl Site {
 
     async fn refused(&self, _run: u8) -> String {
         sqlite::open(self.folder(), testkit::contract::key()).unwrap_err().to_string()
+    }
+
+    /// What a shell at the database would answer.
+    fn sql(&self, sql: &str) -> String {
+        let db = rusqlite::Connection::open(self.folder.join("postern.db")).unwrap();
+        if sql.starts_with("SELECT") {
+            return db.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap().to_string();
+        }
+        db.execute_batch(sql).unwrap();
+        String::new()
     }
 
     /// The database as it is now.

@@ -11,6 +11,7 @@ mod app_passwords;
 mod audit;
 mod factors;
 mod journal;
+mod notices;
 mod races;
 
 pub use accounts::*;
@@ -19,6 +20,7 @@ pub use app_passwords::*;
 pub use audit::*;
 pub use factors::*;
 pub use journal::*;
+pub use notices::*;
 pub use races::*;
 
 use authority::{
@@ -77,6 +79,14 @@ macro_rules! contract_suite {
             the_log_is_read_in_pages
             a_line_of_its_own_is_recorded
             the_chain_holds_whoever_writes_at_once
+            owners_are_told_with_the_line_that_says_it
+            one_act_is_one_notice
+            a_mail_is_due_until_it_is_settled
+            a_flood_is_ten_mails_and_one_for_the_rest
+            what_is_to_be_mailed_together_is_closed_when_it_is_due
+            an_account_keeps_so_many_notices
+            a_notice_is_dismissed_by_its_owner_alone
+            whoever_writes_at_once_a_flood_stays_one
             sixty_four_at_once_stay_within_the_limit
             of_many_revocations_one_is_the_first
             a_first_use_and_a_revocation_agree_on_who_came_first
