@@ -144,6 +144,12 @@ pub enum Event {
         app: Option<String>,
         door: String,
     },
+    /// A rule of the site is another one now, as its configuration says.
+    RuleChanged {
+        rule: String,
+        from: String,
+        to: String,
+    },
 }
 
 /// Who chose the factors of a new account.

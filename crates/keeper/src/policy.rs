@@ -2,9 +2,9 @@
 
 use std::sync::PoisonError;
 
-use authority::{AppPasswordRules, Cutoff};
+use authority::{Actor, AppPasswordRules, Cutoff, Entry, Event};
 
-use crate::Keeper;
+use crate::{Keeper, StoreError};
 
 /// What may change while serving.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +20,13 @@ impl Keeper {
     pub fn policy(&self) -> Policy {
         // Only whole values are ever stored.
         *self.policy.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes down that a rule of the site changes: by whoever may write its
+    /// configuration, which nobody can see from here.
+    pub async fn record_rule(&self, rule: &str, from: &str, to: &str) -> Result<(), StoreError> {
+        let event = Event::RuleChanged { rule: rule.to_owned(), from: from.to_owned(), to: to.to_owned() };
+        self.store.record(&Entry { at: self.clock.now(), actor: Actor::Postern, account: None, event }).await
     }
 
     /// Decides by these rules from now on. Returns how many sessions it ended:

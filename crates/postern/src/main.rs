@@ -24,6 +24,7 @@ mod metrics;
 mod monitor;
 mod pages;
 mod privileges;
+mod rules;
 mod serve;
 mod site;
 mod supervisor;
@@ -109,7 +110,7 @@ fn serve(file: PathBuf) -> Result<(), Failure> {
     confine::confine(&config, &file).tell();
     wait(serve::serve(file, config, passed))?.map_err(|error| match error {
         ServeError::Config(_) | ServeError::Tls(_) | ServeError::Passed(_) => Failure::usage(error),
-        ServeError::Data(_) | ServeError::Replaced => Failure::unreachable(error),
+        ServeError::Data(_) | ServeError::Rules(_) | ServeError::Replaced => Failure::unreachable(error),
         _ => Failure::refused(error),
     })
 }

@@ -16,6 +16,7 @@ use crate::{
     data::{self, DataError},
     endpoints::endpoints,
     monitor::Watched,
+    rules::{self, NotTold, Rules},
     site::{Site, tls},
     supervisor::Supervisor,
 };
@@ -41,6 +42,8 @@ pub(crate) enum ServeError {
     Drive(io::Error),
     #[error("handover: {0}")]
     Handover(gateway::NotATemplate),
+    #[error(transparent)]
+    Rules(#[from] NotTold),
     #[error("another server has taken the database over: let only one run for each database")]
     Replaced,
     #[error("signals cannot be heard: {0}")]
@@ -57,6 +60,7 @@ pub(crate) async fn serve(file: PathBuf, config: Config, mut passed: Passed) -> 
     let (endpoints, lasting) = endpoints(&config, &watched, &tls, None)?;
     let server = Server::bind_with(endpoints, &mut passed)?;
     passed.none_left()?;
+    rules::tell(&keeper, &config, &Rules::of(&config)).await?;
     let control = Control::bind(socket::path(&config)).map_err(ServeError::Control)?;
     let mut signals = Signals::listen().map_err(ServeError::Signals)?;
 
@@ -86,7 +90,7 @@ pub(crate) async fn serve(file: PathBuf, config: Config, mut passed: Passed) -> 
                 Told::Stop => break false,
                 Told::Reload => {
                     supervisor.reloading();
-                    site.reload();
+                    site.reload().await;
                     supervisor.ready();
                 }
             },

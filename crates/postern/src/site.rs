@@ -11,6 +11,7 @@ use crate::{
     config::Config,
     endpoints::{Lasting, door_names, endpoints},
     monitor::{Now, Watched},
+    rules::{self, Rules},
     serve::ServeError,
 };
 
@@ -28,8 +29,8 @@ pub(crate) struct Site {
 impl Site {
     /// Reads the configuration, and all files that it names, again. Sessions that are
     /// open go on. What cannot be used changes nothing.
-    pub(crate) fn reload(&mut self) {
-        match self.read_again() {
+    pub(crate) async fn reload(&mut self) {
+        match self.read_again().await {
             Ok(()) => tracing::info!("configuration and certificates were read again"),
             Err(error) => {
                 tracing::error!(%error, "the configuration cannot be used: the old one goes on");
@@ -47,13 +48,19 @@ impl Site {
         }
     }
 
-    fn read_again(&mut self) -> Result<(), ServeError> {
+    async fn read_again(&mut self) -> Result<(), ServeError> {
         let mut config = Config::read(&self.file)?;
         let kept = config.keep_from(&self.config.borrow());
         let tls = tls(&config)?;
         let (endpoints, lasting) = endpoints(&config, &self.watched, &tls, Some(&self.lasting))?;
+        // Told before they hold: what the audit does not know of does not come about.
+        let old = self.config.borrow().clone();
+        rules::tell(&self.keeper, &old, &Rules::of(&config)).await?;
         // The last that can fail.
-        self.serving.replace(endpoints)?;
+        if let Err(error) = self.serving.replace(endpoints) {
+            rules::tell(&self.keeper, &old, &Rules::of(&old)).await?;
+            return Err(error.into());
+        }
         (self.tls, self.lasting) = (tls, lasting);
         let ended = self.keeper.govern(policy(&config));
         if ended > 0 {

@@ -19,6 +19,7 @@ mod monitoring;
 mod proxied;
 mod reload;
 mod revocation;
+mod rules;
 mod sessions;
 mod store_trouble;
 mod submission;
