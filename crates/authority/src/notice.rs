@@ -125,7 +125,8 @@ impl Kind {
             | Event::ServerKeyCompromised
             | Event::BackDoorFound { .. }
             | Event::BackDoorGone { .. }
-            | Event::AppLockPinned { .. } => return None,
+            | Event::AppLockPinned { .. }
+            | Event::RuleChanged { .. } => return None,
         })
     }
 
