@@ -111,11 +111,19 @@ impl World {
 
     /// An app at a door, from another address than the browser.
     pub(crate) async fn app(&self, door: &str, login: &str, secret: &str) -> SignIn {
+        self.app_seen(door, login, secret, Client::Unseen).await
+    }
+
+    /// An app at the door for mail that shows itself as this one.
+    pub(crate) async fn app_called(&self, name: &str, login: &str, secret: &str) -> SignIn {
+        self.app_seen("imap", login, secret, Client::Shown(testkit::signature(name))).await
+    }
+
+    async fn app_seen(&self, door: &str, login: &str, secret: &str, client: Client) -> SignIn {
         let help = doors().into_iter().find(|help| &*help.door.name == door).unwrap();
         let from = "198.51.100.20".parse().unwrap();
         let secret = Secret::new(secret.into());
-        let attempt =
-            SignInAttempt { login, acting_as: None, secret: &secret, door: &help.door, from, client: Client::Unseen };
+        let attempt = SignInAttempt { login, acting_as: None, secret: &secret, door: &help.door, from, client };
         self.keeper.sign_in(attempt).await
     }
 

@@ -90,7 +90,10 @@ pub async fn a_mail_is_due_until_it_is_settled(store: Arc<dyn Store>) {
     assert_eq!(store.notices_waiting().await.unwrap(), 2);
     assert_eq!(store.notices_of(alice.id).await.unwrap().len(), 3, "sent or not, the portal shows it");
 
-    store.remove_account(alice.id, &by_admin(&alice, 80, Event::AccountRemoved { login: String::new() })).await.unwrap();
+    store
+        .remove_account(alice.id, &by_admin(&alice, 80, Event::AccountRemoved { login: String::new() }))
+        .await
+        .unwrap();
     assert_eq!(store.notices_waiting().await.unwrap(), 0);
 }
 
