@@ -72,7 +72,7 @@ pub use store::{
     Added, Digest, Factors, Issued, Learned, Listed, MOST_STRANGERS, NewAccount, Notice, Refused, Resealed, SetUpOffer,
     Spent, Store, StoreError, Stored, Tenure,
 };
-pub use tally::DoorTally;
+pub use tally::{DoorTally, Lesson as AppLockLesson};
 
 /// What holds for the whole site.
 #[derive(Clone, Debug)]

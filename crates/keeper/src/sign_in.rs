@@ -4,14 +4,20 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use authority::{
     Account, Actor, AppPassword, Asking, Client, Credential, Door, Effect, Entry, Event, Facts, Grant, Letters, Login,
-    Otherwise, Plan, PrimaryCheck, Reason, Refusal, Secret, Signature, Timestamp, Use, Verdict, Whereabouts,
+    Otherwise, PinnedBy, Plan, PrimaryCheck, Reason, Refusal, Secret, Signature, Timestamp, Use, Verdict, Whereabouts,
     app_lock::turns_on_whereabouts, decide, judge, plan, refuse_identity,
 };
 use tokio::time::Instant;
 
 use crate::{
-    Digest, Keeper, Keys, Learned, LiveSession, StoreError, Tenure, app_lock::Met, cache::Known, guesses::Held,
-    hashing::Busy, live_session::NotEntered, sync::sleep_until, tally::Came,
+    Digest, Keeper, Keys, Learned, LiveSession, StoreError, Tenure,
+    app_lock::Met,
+    cache::Known,
+    guesses::Held,
+    hashing::Busy,
+    live_session::NotEntered,
+    sync::sleep_until,
+    tally::{Came, Lesson},
 };
 
 /// What a door asks.
@@ -473,11 +479,15 @@ impl Keeper {
                 if let Some(account) = account {
                     self.cache.forget(account);
                 }
+                if let (Ok(Learned::Done), Some(pin)) = (&learned, &lesson.pin) {
+                    self.tally.app_lock(door, if pin.by == PinnedBy::Drift { Lesson::Drifted } else { Lesson::Learnt });
+                }
                 return learned;
             }
             Effect::Use(id) => self.journal.used(id, door, from, at),
             Effect::UseByOther(id) => {
                 self.journal.used(id, door, from, at);
+                self.tally.app_lock(door, Lesson::Watched);
                 self.tell_of_other_app(grant.account(), id, knock, Met::Watched).await;
             }
             // Who still uses it is asked once the cutoff is announced and measured.

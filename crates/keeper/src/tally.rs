@@ -25,6 +25,42 @@ pub struct DoorTally {
     pub unavailable: u64,
     /// Let in, and then the server behind did not take the session.
     pub not_handed_over: u64,
+    /// What the app lock has learnt or let pass.
+    pub app_lock: Vec<(Lesson, u64)>,
+}
+
+/// What the app lock makes of a client that it lets in. Whom it turns away is among
+/// the refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lesson {
+    /// The first form of an app under a protocol.
+    Learnt,
+    /// Another form of it.
+    Drifted,
+    /// Another app, which is only watched.
+    Watched,
+}
+
+impl Lesson {
+    const ALL: [Self; 3] = [Self::Learnt, Self::Drifted, Self::Watched];
+
+    /// The word in metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Learnt => "learnt",
+            Self::Drifted => "drifted",
+            Self::Watched => "watched",
+        }
+    }
+}
+
+impl DoorTally {
+    /// Of a door that nobody has come to.
+    pub fn nobody(door: Arc<str>) -> Self {
+        let refused = Reason::ALL.map(|reason| (reason, 0)).to_vec();
+        let app_lock = Lesson::ALL.map(|lesson| (lesson, 0)).to_vec();
+        Self { door, admitted: 0, refused, unavailable: 0, not_handed_over: 0, app_lock }
+    }
 }
 
 /// How a sign-in ended.
@@ -41,6 +77,7 @@ struct Counts {
     refused: [AtomicU64; Reason::ALL.len()],
     unavailable: AtomicU64,
     not_handed_over: AtomicU64,
+    app_lock: [AtomicU64; Lesson::ALL.len()],
 }
 
 #[derive(Default)]
@@ -61,6 +98,10 @@ impl Tally {
         self.at(door).not_handed_over.fetch_add(1, Relaxed);
     }
 
+    pub(crate) fn app_lock(&self, door: &Arc<str>, lesson: Lesson) {
+        self.at(door).app_lock[lesson as usize].fetch_add(1, Relaxed);
+    }
+
     /// By door; one that nobody has come to yet is not among them.
     pub(crate) fn read(&self) -> Vec<DoorTally> {
         let doors = self.0.read().unwrap_or_else(PoisonError::into_inner);
@@ -72,6 +113,7 @@ impl Tally {
                 refused: Reason::ALL.map(|reason| (reason, counts.refused[reason as usize].load(Relaxed))).to_vec(),
                 unavailable: counts.unavailable.load(Relaxed),
                 not_handed_over: counts.not_handed_over.load(Relaxed),
+                app_lock: Lesson::ALL.map(|lesson| (lesson, counts.app_lock[lesson as usize].load(Relaxed))).to_vec(),
             })
             .collect();
         tallies.sort_by(|one, other| one.door.cmp(&other.door));

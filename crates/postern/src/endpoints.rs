@@ -207,7 +207,7 @@ fn master(by: &Master) -> Result<MasterUser, ServeError> {
 }
 
 /// What it takes to pass at a gateway.
-fn door(gateway: &Gateway) -> Door {
+pub(crate) fn door(gateway: &Gateway) -> Door {
     let (protocol, needs) = match &gateway.service {
         Spoken::Mailbox(mailbox, _) => {
             let protocol = match mailbox {

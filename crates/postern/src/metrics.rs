@@ -68,15 +68,10 @@ impl Reading {
 
     fn sign_ins(&self, registry: &mut Registry) {
         let (sign_ins, handovers) = (Family::<Labels, Counter>::default(), Family::<Labels, Counter>::default());
-        let nobody = |door: &Arc<str>| DoorTally {
-            door: door.clone(),
-            admitted: 0,
-            refused: Reason::ALL.map(|reason| (reason, 0)).to_vec(),
-            unavailable: 0,
-            not_handed_over: 0,
-        };
+        let lessons = Family::<Labels, Counter>::default();
         for door in &self.doors {
-            let tally = self.tallies.iter().find(|tally| tally.door == *door).cloned().unwrap_or_else(|| nobody(door));
+            let tally = self.tallies.iter().find(|tally| tally.door == *door).cloned();
+            let tally = tally.unwrap_or_else(|| DoorTally::nobody(door.clone()));
             let count = |outcome: &str, reason: &str, count: u64| {
                 let labels =
                     vec![("door", door.to_string()), ("outcome", outcome.to_owned()), ("reason", reason.to_owned())];
@@ -89,7 +84,12 @@ impl Reading {
                 count(outcome, reason.name(), refused);
             }
             handovers.get_or_create(&vec![("door", door.to_string())]).inc_by(tally.not_handed_over);
+            for (lesson, count) in tally.app_lock {
+                let labels = vec![("door", door.to_string()), ("outcome", lesson.name().to_owned())];
+                lessons.get_or_create(&labels).inc_by(count);
+            }
         }
+        registry.register("app_lock", "Clients that the app lock has let in and learnt of, or only watched.", lessons);
         registry.register("sign_ins", "Sign-ins at doors, by what came of them.", sign_ins);
         registry.register("handover_failures", "Sessions or requests that the server behind did not take.", handovers);
 

@@ -8,6 +8,7 @@
 //! **To add a check:** a function that returns a [`Finding`], and its line in
 //! [`examine`].
 
+mod app_lock;
 mod canary;
 mod certificate;
 mod keys;
@@ -95,6 +96,7 @@ pub(crate) async fn examine(file: &Path) -> Vec<Finding> {
     for gateway in &config.gateway {
         findings.extend(upstream::examine(&config, gateway).await);
     }
+    findings.extend(app_lock::examine(&config));
     findings.extend(canary::examine(&config).await);
     findings
 }
