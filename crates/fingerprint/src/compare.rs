@@ -38,6 +38,10 @@ pub enum Why {
     Nameless,
     /// It is called the same, or neither has a name, and too much else differs.
     Looks,
+    /// All that can be seen is the same, but for what it does first; and nothing names
+    /// it. Another program of the same library, or the same program with another
+    /// connection of its own: where it calls from may tell.
+    Opening,
 }
 
 /// How two parts of signatures are to each other.
@@ -81,6 +85,7 @@ pub fn compare(pinned: &Signature, seen: &Signature) -> Compared {
             (Alike::Equal, Alike::Equal, Alike::Equal) => Compared::Same,
             (Alike::Far, Alike::Equal, Alike::Equal) => Compared::Drifted(What::Tls),
             (Alike::Equal, Alike::Equal, Alike::Near) => Compared::Drifted(What::Opening),
+            (Alike::Equal, Alike::Equal, Alike::Far) => Compared::Other(Why::Opening),
             _ => Compared::Other(Why::Looks),
         },
     }

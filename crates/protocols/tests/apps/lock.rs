@@ -26,7 +26,10 @@ impl Password {
             match compare(pin, seen) {
                 Compared::Same => return Compared::Same,
                 drifted @ Compared::Drifted(_) => said = drifted,
-                other @ Compared::Other(_) if matches!(said, Compared::Other(_)) => said = other,
+                // The pin that comes nearest says why not.
+                Compared::Other(why) if matches!(said, Compared::Other(so_far) if so_far != Why::Opening) => {
+                    said = Compared::Other(why);
+                }
                 Compared::Other(_) => {}
             }
         }

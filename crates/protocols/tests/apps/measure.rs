@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
-use fingerprint::{Compared, Protocol, Signature};
+use fingerprint::{Compared, Protocol, Signature, Why};
 
 use crate::{
     capture::{Capture, product},
@@ -104,6 +104,8 @@ pub(crate) struct Row {
     /// `(owner, other version, what the comparison said)`, for each pair.
     pub(crate) versions: Vec<(String, String, Result<(), String>)>,
     pub(crate) strangers: Pairs,
+    /// If what a client does first were not looked at: what that is worth.
+    pub(crate) strangers_but_for_opening: Pairs,
     pub(crate) signatures: usize,
 }
 
@@ -201,6 +203,10 @@ fn row(connections: &[Connection], protocol: Protocol) -> Row {
             } else {
                 let let_in = tries.iter().any(|connection| connection.gets_in(&password));
                 row.strangers.add(let_in, client, other);
+                let all_but_that =
+                    |seen: &Signature| !matches!(password.judge(seen), Compared::Other(why) if why != Why::Opening);
+                let let_in = tries.iter().any(|connection| connection.signatures.iter().any(all_but_that));
+                row.strangers_but_for_opening.add(let_in, client, other);
             }
         }
     }
@@ -301,6 +307,9 @@ impl Measured {
         });
         line("... both looked at while the rule was made", &|row| row.strangers.part(false).to_string());
         line("... one of them held out", &|row| row.strangers.part(true).to_string());
+        line("... if what it does first were not looked at", &|row| {
+            row.strangers_but_for_opening.let_in.len().to_string()
+        });
         let pairs = |pairs: &Pairs| format!("{}/{}", pairs.let_in.len(), pairs.of);
         let _ = writeln!(
             text,
