@@ -7,7 +7,8 @@
 //! CAPTURES=/another/folder cargo test -p protocols --test apps measure -- --nocapture
 //! ```
 //!
-//! A folder of other recordings is measured and not held to the figures.
+//! A folder of other recordings is measured and not held to the figures; with
+//! `SIGNATURES=1` every signature is printed as well.
 
 #![allow(
     clippy::unwrap_used,
@@ -21,6 +22,7 @@ mod cost;
 mod lock;
 mod measure;
 mod seen;
+mod table;
 
 use std::path::{Path, PathBuf};
 
