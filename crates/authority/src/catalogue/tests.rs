@@ -92,6 +92,7 @@ fn a_password_for_one_app_refuses_at_once_what_says_that_it_is_another() {
         ("bird", Http, Some("tool/7.54"), "tool"),
         // Brothers pass for each other, and one of them may be silent.
         ("younger", Imap, Some("Brother"), "none"),
+        ("younger", Http, Some("Older/1.0"), "none"),
         ("older", Imap, None, "none"),
         ("older", Http, None, "silent"),
         ("older", Http, Some("Bird/1"), "bird"),
