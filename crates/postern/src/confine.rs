@@ -18,7 +18,7 @@ use landlock::{
 };
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, apply_filter};
 
-use crate::config::Config;
+use crate::{audit_copy::CopyTo, config::Config};
 
 /// What is asked of the kernel (Linux 6.12); older ones do what they can.
 const ASKED: ABI = ABI::V6;
@@ -92,6 +92,7 @@ pub(crate) fn confine(config: &Config, file: &Path) -> Confined {
 
 fn to_files(config: &Config, file: &Path) -> Result<RulesetStatus, RulesetError> {
     let sockets = AccessFs::MakeSock | AccessFs::RemoveFile;
+    let copying = AccessFs::MakeReg | AccessFs::WriteFile | AccessFs::ReadFile;
     let status = Ruleset::default()
         .handle_access(AccessFs::from_all(ASKED))?
         .scope(Scope::Signal)?
@@ -99,6 +100,7 @@ fn to_files(config: &Config, file: &Path) -> Result<RulesetStatus, RulesetError>
         .add_rules(path_beneath_rules(SYSTEM, AccessFs::from_read(ASKED)))?
         .add_rules(path_beneath_rules(read_again(config, file), AccessFs::from_read(ASKED)))?
         .add_rules(path_beneath_rules(listening_in(config), sockets))?
+        .add_rules(path_beneath_rules(copied_to(config), copying))?
         .add_rules(path_beneath_rules([&config.data], AccessFs::from_all(ASKED)))?
         .restrict_self()?;
     Ok(status.ruleset)
@@ -129,6 +131,14 @@ fn listening_in(config: &Config) -> Vec<PathBuf> {
         Address::Tcp(_) => None,
     });
     sockets.collect()
+}
+
+/// The folder of the file that the audit is copied to.
+fn copied_to(config: &Config) -> Option<PathBuf> {
+    match &config.audit.as_ref()?.copy_to {
+        CopyTo::File(path) => Some(folder_of(path)),
+        CopyTo::Syslog(_) => None,
+    }
 }
 
 fn without_calls() -> Result<(), seccompiler::Error> {

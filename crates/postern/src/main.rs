@@ -9,6 +9,7 @@
 //! its arm in `control/execute.rs`, its line in `main.rs`.
 
 mod apps;
+mod audit_copy;
 mod backup;
 mod canary;
 mod cli;

@@ -34,6 +34,7 @@ pub(crate) struct Reading {
     pub(crate) store: Option<Duration>,
     pub(crate) certificate_until: i64,
     pub(crate) canary: Option<Report>,
+    pub(crate) audit_copy: Option<bool>,
 }
 
 impl Reading {
@@ -49,6 +50,7 @@ impl Reading {
             store: None,
             certificate_until: 0,
             canary: None,
+            audit_copy: None,
         }
     }
 
@@ -61,6 +63,10 @@ impl Reading {
         self.store(&mut registry);
         moment(&mut registry, "certificate_expiry_timestamp", "When the certificate ends.", self.certificate_until);
         self.canary(&mut registry);
+        if let Some(is_up) = self.audit_copy {
+            let up = if is_up { 1.0 } else { 0.0 };
+            number(&mut registry, "audit_copy_up", "1 if the audit could be copied the last time.", up);
+        }
         let mut text = String::new();
         encode(&mut text, &registry)?;
         Ok(text)
@@ -191,6 +197,7 @@ mod tests {
             store: Some(Duration::from_millis(2)),
             certificate_until: 1_800_000_000,
             canary: Some(Report { at: 1_800_000_000, refused: 9, ..Report::default() }),
+            audit_copy: Some(true),
         }
     }
 

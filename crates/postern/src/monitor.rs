@@ -18,6 +18,7 @@ use keeper::Keeper;
 use tokio::time::{Instant, timeout};
 
 use crate::{
+    audit_copy::AuditCopy,
     canary::Canary,
     metrics::{self, Reading},
 };
@@ -34,6 +35,7 @@ pub(crate) struct Monitor(pub(crate) Arc<Watched>);
 pub(crate) struct Watched {
     pub(crate) keeper: Arc<Keeper>,
     pub(crate) canary: Arc<Canary>,
+    pub(crate) audit_copy: Arc<AuditCopy>,
     now: Mutex<Now>,
 }
 
@@ -48,7 +50,7 @@ pub(crate) struct Now {
 
 impl Watched {
     pub(crate) fn new(keeper: Arc<Keeper>) -> Arc<Self> {
-        Arc::new(Self { keeper, canary: Arc::default(), now: Mutex::default() })
+        Arc::new(Self { keeper, canary: Arc::default(), audit_copy: Arc::default(), now: Mutex::default() })
     }
 
     /// From now on it is this.
@@ -64,6 +66,7 @@ impl Watched {
         reading.store = matches!(probe, Ok(Ok(()))).then(|| asked.elapsed());
         reading.certificate_until = tls.map_or(0, |tls| tls.facts().not_after);
         reading.canary = self.canary.last();
+        reading.audit_copy = self.audit_copy.is_up();
         reading.text()
     }
 }

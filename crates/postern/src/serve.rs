@@ -72,6 +72,8 @@ pub(crate) async fn serve(file: PathBuf, config: Config, mut passed: Passed) -> 
     let (config, current) = watch::channel(config);
     let canary = watched.canary.clone();
     let watching = tokio::spawn(canary.clone().watch(keeper.clone(), current.clone()));
+    let audit_copy = watched.audit_copy.clone();
+    let copying = tokio::spawn(audit_copy.clone().follow(keeper.clone(), current.clone(), shutdown.clone()));
     let controlling = tokio::spawn(control.serve(keeper.clone(), current, canary, shutdown.clone()));
     let mut site = Site { file, config, keeper, tls, lasting, serving: server.serve(shutdown), watched };
     site.is_seen();
@@ -106,6 +108,10 @@ pub(crate) async fn serve(file: PathBuf, config: Config, mut passed: Passed) -> 
     if let Err(error) = site.keeper.write_journal().await {
         tracing::warn!(%error, "the last second of uses and refusals is lost");
     }
+    // And the last of it.
+    let _ = copying.await;
+    let config = site.config.borrow().clone();
+    audit_copy.copy(&site.keeper, &config).await;
     if replaced { Err(ServeError::Replaced) } else { Ok(()) }
 }
 

@@ -20,7 +20,7 @@ use store::postgres::{NotAServer, Server};
 
 pub(crate) use self::doors::{Gateway, Mailbox, Master, PasswordFile, Service, SubmissionHandover};
 pub(crate) use self::http::{Handover, Http, Serves};
-use crate::{apps, canary::Also};
+use crate::{apps, audit_copy::CopyTo, canary::Also};
 pub(crate) use error::ConfigError;
 pub(crate) use values::{DatabaseUrl, HostName, Lasting, Url, network};
 use values::{addresses, cutoff, duration, lock, networks, not_served, size, text};
@@ -57,6 +57,7 @@ pub(crate) struct Config {
     pub(crate) limits: Limits,
     #[serde(default)]
     pub(crate) canary: Canary,
+    pub(crate) audit: Option<Audit>,
 }
 
 /// A database server that keeps everything, in place of SQLite in `data`.
@@ -139,6 +140,14 @@ impl Limits {
 pub(crate) struct Monitor {
     #[serde(deserialize_with = "addresses")]
     pub(crate) listen: Vec<Address>,
+}
+
+/// Where the audit is copied to.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Audit {
+    #[serde(deserialize_with = "text")]
+    pub(crate) copy_to: CopyTo,
 }
 
 /// Whose secrets are tried wherever somebody could sign in: see `canary`.
@@ -274,6 +283,9 @@ impl Config {
             [&mut store.password_file, &mut store.ca].into_iter().flatten().for_each(at);
         }
         at(&mut self.data);
+        if let Some(audit) = &mut self.audit {
+            at(audit.copy_to.path_mut());
+        }
         self.apps.iter_mut().for_each(at);
         if let Some(tls) = &mut self.tls {
             at(&mut tls.certificate);
