@@ -19,6 +19,9 @@
 //! In the mode `watch` another app is admitted and told; in `off` nothing is
 //! compared and nothing learnt.
 //!
+//! A client without a name that is the same in all but what it does first is taken for
+//! the app where its owner has used one before.
+//!
 //! A tie is the same declared product, or the same TLS library from a network
 //! that the owner has used before. Without it a password that leaked could be
 //! pinned by its thief under the one protocol that its owner does not use.
@@ -27,7 +30,7 @@
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
-use fingerprint::{Compared, Signature, Tie, What, compare, tie};
+use fingerprint::{Compared, Signature, Tie, What, Why, compare, tie};
 
 use crate::{AppPassword, AppPasswordId, Asking, Catalogue, Event, LockMode, Timestamp};
 
@@ -142,40 +145,42 @@ pub(crate) enum Ruling {
 pub fn turns_on_whereabouts(password: &AppPassword, client: &Client, apps: &Catalogue) -> bool {
     let Client::Shown(seen) = client else { return false };
     password.lock != LockMode::Off
-        && under_protocol_of(seen, password).next().is_none()
-        && tied(password, seen, apps) == Some(Tied::ByLibrary)
+        && match likeness(password, seen) {
+            None => tied(password, seen, apps) == Some(Tied::ByLibrary),
+            Some(likeness) => likeness == Compared::Other(Why::Opening),
+        }
 }
 
 pub(crate) fn rule(password: &AppPassword, seen: &Signature, whereabouts: Whereabouts, apps: &Catalogue) -> Ruling {
     if password.lock == LockMode::Off {
         return Ruling::Known;
     }
-    let mut drifted = None;
-    let mut is_first = true;
-    for pin in under_protocol_of(seen, password) {
-        is_first = false;
-        match compare(&pin.signature, seen) {
-            Compared::Same => return Ruling::Known,
-            Compared::Drifted(what) => drifted = drifted.or(Some(what)),
-            Compared::Other(_) => {}
-        }
+    let has_been_there = whereabouts == Whereabouts::UsedBefore;
+    match likeness(password, seen) {
+        Some(Compared::Same) => Ruling::Known,
+        Some(Compared::Drifted(what)) => Ruling::Drifted(what),
+        // An app that says no name, on another of its connections.
+        Some(Compared::Other(Why::Opening)) if has_been_there => Ruling::Drifted(What::Opening),
+        Some(Compared::Other(_)) => Ruling::Other,
+        None if apps.objects(&password.app, seen.protocol(), seen.declared()).is_some() => Ruling::Other,
+        None if password.pins.is_empty() => Ruling::First,
+        None => match tied(password, seen, apps) {
+            Some(Tied::ByName) => Ruling::First,
+            Some(Tied::ByLibrary) if has_been_there => Ruling::First,
+            Some(Tied::ByLibrary) | None => Ruling::Other,
+        },
     }
-    if let Some(what) = drifted {
-        return Ruling::Drifted(what);
-    }
-    let is_tied = || {
-        password.pins.is_empty()
-            || match tied(password, seen, apps) {
-                Some(Tied::ByName) => true,
-                Some(Tied::ByLibrary) => whereabouts == Whereabouts::UsedBefore,
-                None => false,
-            }
+}
+
+/// The best that the pins under its protocol say of a client; `None` if there are none.
+fn likeness(password: &AppPassword, seen: &Signature) -> Option<Compared> {
+    let rank = |compared: &Compared| match compared {
+        Compared::Same => 0,
+        Compared::Drifted(_) => 1,
+        Compared::Other(Why::Opening) => 2,
+        Compared::Other(_) => 3,
     };
-    if is_first && apps.objects(&password.app, seen.protocol(), seen.declared()).is_none() && is_tied() {
-        Ruling::First
-    } else {
-        Ruling::Other
-    }
+    under_protocol_of(seen, password).map(|pin| compare(&pin.signature, seen)).min_by_key(rank)
 }
 
 /// What is to be kept of an admission: `None` where it is routine.

@@ -209,6 +209,19 @@ fn a_change_is_learnt_and_told_unless_the_app_is_just_being_set_up() {
 }
 
 #[test]
+fn an_app_without_a_name_may_begin_otherwise_where_its_owner_has_been() {
+    let mutts = used_by(&made_for("mutt"), MUTT, &AT_ONCE);
+    let other_folder = MUTT.replace("LIST", "SELECT").replace("CAPABILITY,", "");
+    let client = seen(&other_folder);
+    assert!(turns_on_whereabouts(&mutts, &client, &catalogue()));
+    assert_eq!(comes(&mutts, &client, &AT_ONCE), Err(Reason::OtherApp));
+    let home = At { whereabouts: Whereabouts::UsedBefore, ..AT_ONCE };
+    assert!(comes(&mutts, &client, &home).is_ok());
+    let spoken_otherwise = other_folder.replace("LOGIN.qq", "login.aa");
+    assert_eq!(comes(&mutts, &seen(&spoken_otherwise), &home), Err(Reason::OtherApp));
+}
+
+#[test]
 fn a_mode_says_how_much_the_lock_does() {
     let mutts = used_by(&made_for("mutt"), MUTT, &AT_ONCE);
     let other = seen(THUNDERBIRD);
