@@ -16,6 +16,8 @@
 //!               another ─────────────────────────> refused and told; pinned if the owner allows it
 //! ```
 //!
+//! What owners' apps have in common is learnt as well: [`OWNERS`].
+//!
 //! In the mode `watch` another app is admitted and told; in `off` nothing is
 //! compared and nothing learnt.
 //!
@@ -32,7 +34,7 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use fingerprint::{Compared, Signature, Tie, What, Why, compare, tie};
 
-use crate::{AppPassword, AppPasswordId, Asking, Catalogue, Event, LockMode, Timestamp};
+use crate::{AppPassword, AppPasswordId, Asking, Catalogue, Event, LockMode, Timestamp, catalogue::AppId};
 
 /// What a door can tell of a client.
 #[derive(Clone, Debug)]
@@ -100,6 +102,8 @@ pub struct Lesson {
     pub was: Was,
     /// To be added to them.
     pub pin: Option<Pin>,
+    /// The app of the catalogue whose new form the pin may be: see [`OWNERS`].
+    pub form_of: Option<AppId>,
     /// For the audit log, and the owner.
     pub events: Vec<Event>,
 }
@@ -128,6 +132,12 @@ const SETTING_UP: Duration = Duration::from_secs(24 * 3600);
 /// with its oldest.
 pub const MOST_PINS: usize = 32;
 
+/// When so many owners' passwords for one app of the catalogue have taken the same
+/// new form, each where its owner has been or by its owner's word, it is a form of
+/// the app: the next ones take it too. One thief is one owner's network; an update
+/// is everybody's.
+pub const OWNERS: u64 = 3;
+
 /// What the lock says of a client.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Ruling {
@@ -147,6 +157,8 @@ pub fn turns_on_whereabouts(password: &AppPassword, client: &Client, apps: &Cata
     password.lock != LockMode::Off
         && match likeness(password, seen) {
             None => tied(password, seen, apps) == Some(Tied::ByLibrary),
+            // For a drift, whether it may be one of the app's for everybody.
+            Some(Compared::Drifted(_)) => apps.find(&password.app).is_some(),
             Some(likeness) => likeness == Compared::Other(Why::Opening),
         }
 }
@@ -161,6 +173,7 @@ pub(crate) fn rule(password: &AppPassword, seen: &Signature, whereabouts: Wherea
         Some(Compared::Drifted(what)) => Ruling::Drifted(what),
         // An app that says no name, on another of its connections.
         Some(Compared::Other(Why::Opening)) if has_been_there => Ruling::Drifted(What::Opening),
+        Some(Compared::Other(_)) if apps.has_learnt(&password.app, seen) => Ruling::Drifted(What::Form),
         Some(Compared::Other(_)) => Ruling::Other,
         None if apps.objects(&password.app, seen.protocol(), seen.declared()).is_some() => Ruling::Other,
         None if password.pins.is_empty() => Ruling::First,
@@ -209,7 +222,10 @@ pub(crate) fn learn(password: &AppPassword, ruling: &Ruling, asking: &Asking<'_>
         }
         _ => None,
     };
-    (!events.is_empty()).then(|| Lesson { password: id, was: Was::of(password), pin, events })
+    let has_been_there = asking.whereabouts == Whereabouts::UsedBefore;
+    let is_a_form = has_been_there && matches!(ruling, Ruling::Drifted(_));
+    let form_of = asking.apps.find(&password.app).filter(|_| is_a_form).map(|app| app.id.clone());
+    (!events.is_empty()).then(|| Lesson { password: id, was: Was::of(password), pin, form_of, events })
 }
 
 /// The pins of a password once this one is among them.

@@ -138,6 +138,17 @@ pub enum Event {
         door: String,
         client: String,
     },
+    /// Enough owners' apps have come in this form for it to be the app's. The store
+    /// writes it.
+    AppFormLearnt {
+        app: String,
+        client: String,
+    },
+    /// An administrator has taken such a form back.
+    AppFormForgotten {
+        app: String,
+        client: String,
+    },
     /// Another app than its own used it, which is only watched.
     AppLockWatched {
         id: AppPasswordId,

@@ -126,6 +126,8 @@ impl Kind {
             | Event::BackDoorFound { .. }
             | Event::BackDoorGone { .. }
             | Event::AppLockPinned { .. }
+            | Event::AppFormLearnt { .. }
+            | Event::AppFormForgotten { .. }
             | Event::RuleChanged { .. } => return None,
         })
     }

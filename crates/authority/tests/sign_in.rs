@@ -81,7 +81,7 @@ fn the_right_password_in_the_right_place_comes_in() {
     let waiting = AppPassword { first_used: None, ..password() };
     let was = Was { first_used: None, pins: 0 };
     let events = vec![Event::AppPasswordFirstUsed { id: waiting.id }];
-    let lesson = Lesson { password: waiting.id, was, pin: None, events };
+    let lesson = Lesson { password: waiting.id, was, pin: None, form_of: None, events };
     assert_eq!(asked(&account(), &waiting, "mail", HOME, NOW), Ok(Effect::Learn(Box::new(lesson))));
 }
 

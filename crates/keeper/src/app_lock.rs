@@ -1,9 +1,10 @@
 //! What owners are told of the app lock, and what they answer.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use authority::{
-    AccountId, Actor, AppPassword, AppPasswordId, Client, Entry, Event, Pin, PinnedBy, Signature, Stranger, Timestamp,
+    AccountId, Actor, AppPassword, AppPasswordId, Catalogue, Client, Entry, Event, Pin, PinnedBy, Signature, Stranger,
+    Timestamp, catalogue::AppId,
 };
 
 use crate::{FreshMandate, Keeper, Mandate, Store, StoreError, live_session::Around, sign_in::Knock, sync::Bounded};
@@ -41,6 +42,32 @@ impl ToldOf {
 }
 
 impl Keeper {
+    /// The apps that there are, with what was learnt of them.
+    pub fn apps(&self) -> Catalogue {
+        self.apps.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// From now on these are the apps that there are.
+    pub fn know(&self, apps: &Catalogue) {
+        let mut known = self.apps.write().unwrap_or_else(PoisonError::into_inner);
+        *known = apps.with_learnt_by(&known);
+    }
+
+    /// Reads what was learnt of apps again, after something was.
+    pub(crate) async fn learn_forms(&self) -> Result<(), StoreError> {
+        let forms = self.store.forms().await?;
+        let mut apps = self.apps.write().unwrap_or_else(PoisonError::into_inner);
+        *apps = apps.with_learnt(forms);
+        Ok(())
+    }
+
+    /// Takes back what was learnt of an app. Returns how many forms there were.
+    pub async fn forget_forms(&self, uid: u32, app: &AppId) -> Result<usize, StoreError> {
+        let forgotten = self.store.forget_forms(app, self.clock.now(), &Actor::Administrator { uid }).await;
+        self.learn_forms().await?;
+        forgotten
+    }
+
     /// Keeps which app it was, for its owner to say what it is. A store that fails here
     /// is in the log, and changes nothing for the client.
     pub(crate) async fn tell_of_other_app(&self, account: AccountId, id: AppPasswordId, knock: Knock<'_>, met: Met) {
@@ -66,7 +93,7 @@ impl Keeper {
     /// reaches anybody.
     pub fn name_of(&self, signature: &Signature) -> Option<String> {
         let declared = signature.declared()?;
-        self.site.apps.name_of(signature.protocol(), declared)
+        self.apps().name_of(signature.protocol(), declared)
     }
 
     /// The app that a pin of this password stands for.
@@ -75,7 +102,7 @@ impl Keeper {
             Some(name) => name,
             None if pin.by == PinnedBy::Owner => "Another app".to_owned(),
             // It does not say who it is, and was the one that this was made for.
-            None => self.site.apps.shown(&password.app).to_owned(),
+            None => self.apps().shown(&password.app).to_owned(),
         }
     }
 
@@ -101,11 +128,15 @@ impl Keeper {
         let Some(stranger) = strangers.into_iter().find(|stranger| stranger.signature == *signature) else {
             return Ok(false);
         };
+        let Some(listed) = self.store.app_password(id).await? else { return Ok(false) };
+        let form_of = self.apps().find(&listed.password.app).map(|app| app.id.clone());
         let app = self.name_of(signature);
         let entry = mandate.entry(now, Event::AppAllowed { id, app });
         let pin = Pin { signature: stranger.signature, since: now, from: stranger.from, by: PinnedBy::Owner };
-        let allow = async move |store: Arc<dyn Store>| store.allow(account, id, &pin, &entry).await;
-        self.amend(&owner, allow).await
+        let allow = async move |store: Arc<dyn Store>| store.allow(account, id, &pin, form_of.as_ref(), &entry).await;
+        let allowed = self.amend(&owner, allow).await?;
+        self.learn_forms().await?;
+        Ok(allowed)
     }
 
     /// Has a password forget its app and wait for its first use again, as if it were

@@ -105,6 +105,8 @@ pub struct Keeper {
     registry: live_session::Registry,
     journal: journal::Journal,
     told_of: app_lock::ToldOf,
+    /// The site's apps, with what was learnt of them.
+    apps: RwLock<Catalogue>,
     tally: tally::Tally,
     /// The account whose sign-ins are tests: see [`mod@canary`].
     canary: std::sync::OnceLock<AccountId>,
@@ -129,6 +131,7 @@ impl Keeper {
         random: Box<dyn CryptoRng + Send>,
     ) -> Result<Self, StoreError> {
         let floor = store.newest().await?;
+        let apps = site.apps.with_learnt(store.forms().await?);
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Self {
             hashing: hashing::Hashing::new(site.hash_cost, cores),
@@ -143,6 +146,7 @@ impl Keeper {
             registry: live_session::Registry::new(),
             journal: journal::Journal::default(),
             told_of: app_lock::ToldOf::new(),
+            apps: RwLock::new(apps),
             tally: tally::Tally::default(),
             canary: std::sync::OnceLock::new(),
             primary_guesses: guesses::Guesses::new(),

@@ -3,9 +3,9 @@
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use authority::{
-    Account, Actor, AppPassword, Asking, Client, Credential, Door, Effect, Entry, Event, Facts, Grant, Letters, Login,
-    Otherwise, PinnedBy, Plan, PrimaryCheck, Reason, Refusal, Secret, Signature, Timestamp, Use, Verdict, Whereabouts,
-    app_lock::turns_on_whereabouts, decide, judge, plan, refuse_identity,
+    Account, Actor, AppPassword, Asking, Catalogue, Client, Credential, Door, Effect, Entry, Event, Facts, Grant,
+    Letters, Login, Otherwise, PinnedBy, Plan, PrimaryCheck, Reason, Refusal, Secret, Signature, Timestamp, Use,
+    Verdict, Whereabouts, app_lock::turns_on_whereabouts, decide, judge, plan, refuse_identity,
 };
 use tokio::time::Instant;
 
@@ -115,6 +115,7 @@ pub(crate) struct Knock<'k> {
     pub(crate) door: &'k Door,
     pub(crate) from: IpAddr,
     pub(crate) client: &'k Client,
+    pub(crate) apps: &'k Catalogue,
 }
 
 /// An app password that is looked for.
@@ -158,7 +159,8 @@ impl Keeper {
             }
         };
         let door = &attempt.door.name;
-        let knock = Knock { door: attempt.door, from: attempt.from, client: &attempt.client };
+        let apps = self.apps();
+        let knock = Knock { door: attempt.door, from: attempt.from, client: &attempt.client, apps: &apps };
         match outcome {
             Ok(Ok((Settled::Admitted(grant), session))) => {
                 self.tally.sign_in(door, Came::In);
@@ -201,7 +203,8 @@ impl Keeper {
     pub async fn judge(&self, provisional: Provisional, session: &LiveSession, shown: Signature) -> Judged {
         let Provisional { grant, subject, door, from, asked } = provisional;
         let client = Client::Shown(shown);
-        let knock = Knock { door: &door, from, client: &client };
+        let apps = self.apps();
+        let knock = Knock { door: &door, from, client: &client, apps: &apps };
         let outcome = match self.settle(grant, subject, knock).await {
             Ok(Ok(_)) if !session.is_open() => Err(NoVerdict::Busy),
             outcome => outcome,
@@ -261,7 +264,8 @@ impl Keeper {
             return Ok(Err(refuse_identity(Reason::ForeignIdentity, account)));
         }
 
-        let knock = Knock { door: attempt.door, from: attempt.from, client: &attempt.client };
+        let apps = self.apps();
+        let knock = Knock { door: attempt.door, from: attempt.from, client: &attempt.client, apps: &apps };
         let plan = plan(attempt.secret, account, self.policy().cutoff);
         let sought = match (&plan, known.as_deref()) {
             (Plan::LookUp { letters, .. }, Some(known)) => {
@@ -328,8 +332,8 @@ impl Keeper {
     }
 
     fn asking<'a>(&'a self, account: Option<&'a Account>, knock: Knock<'a>, whereabouts: Whereabouts) -> Asking<'a> {
-        let Knock { door, from, client } = knock;
-        Asking { account, door, from, now: self.clock.now(), client, whereabouts, apps: &self.site.apps }
+        let Knock { door, from, client, apps } = knock;
+        Asking { account, door, from, now: self.clock.now(), client, whereabouts, apps }
     }
 
     /// Looked up only where it decides.
@@ -341,7 +345,7 @@ impl Keeper {
     ) -> Result<Whereabouts, StoreError> {
         match (account, password) {
             (Some(account), Some(password))
-                if turns_on_whereabouts(password, knock.client, &self.site.apps)
+                if turns_on_whereabouts(password, knock.client, knock.apps)
                     && self.store.has_come_from(account.id, knock.from).await? =>
             {
                 Ok(Whereabouts::UsedBefore)
@@ -478,6 +482,9 @@ impl Keeper {
                 let learned = self.store.learn(&lesson, &Use { door: Arc::clone(door), at, from }, &entries).await;
                 if let Some(account) = account {
                     self.cache.forget(account);
+                }
+                if lesson.form_of.is_some() && learned.is_ok() {
+                    self.learn_forms().await?;
                 }
                 if let (Ok(Learned::Done), Some(pin)) = (&learned, &lesson.pin) {
                     self.tally.app_lock(door, if pin.by == PinnedBy::Drift { Lesson::Drifted } else { Lesson::Learnt });

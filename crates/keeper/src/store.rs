@@ -10,8 +10,8 @@ use std::{net::IpAddr, path::Path, sync::Arc};
 
 use async_trait::async_trait;
 use authority::{
-    Account, AccountId, AppPassword, AppPasswordId, Entry, Lesson, Login, Pin, Primary, Reason, SealedEntry,
-    SealedSeed, SecondFactor, Standing, Stranger, Timestamp, Use, notice::Kind,
+    Account, AccountId, Actor, AppPassword, AppPasswordId, Entry, Lesson, Login, Pin, Primary, Reason, SealedEntry,
+    SealedSeed, SecondFactor, Signature, Standing, Stranger, Timestamp, Use, catalogue::AppId, notice::Kind,
 };
 
 /// A keyed hash under which a secret is stored and found.
@@ -307,15 +307,28 @@ pub trait Store: Send + Sync + 'static {
     /// its app. The use, the pin and the lines of audit are written together, and
     /// only while the password is what the lesson says it was.
     async fn learn(&self, lesson: &Lesson, used: &Use, entries: &[Entry]) -> Stored<Learned>;
+    /// Forms of apps that enough owners' passwords have taken: [`authority::app_lock::OWNERS`].
+    async fn forms(&self) -> Stored<Vec<(AppId, Signature)>>;
+    /// Takes back the forms of an app, with a line of audit for each, and forgets who
+    /// has taken them. Returns how many there were.
+    async fn forget_forms(&self, app: &AppId, at: Timestamp, actor: &Actor) -> Stored<usize>;
     /// Keeps which client was refused as another app, at most [`MOST_STRANGERS`] for
     /// each password: the one seen longest ago goes. True, and `entry` is written, if
     /// it was not known. Nothing is kept for a password that is gone.
     async fn record_stranger(&self, id: AppPasswordId, stranger: &Stranger, entry: &Entry) -> Stored<bool>;
     /// Clients that were refused as another app, the last one first.
     async fn strangers(&self, id: AppPasswordId) -> Stored<Vec<Stranger>>;
-    /// Pins a client that was refused, and forgets that it was. False if it is none
+    /// Pins a client that was refused, and forgets that it was; it may be a form of the
+    /// app, as in [`Lesson::form_of`]. False if it is none
     /// of this password's, or the password is not this account's, is over or revoked.
-    async fn allow(&self, account: AccountId, id: AppPasswordId, pin: &Pin, entry: &Entry) -> Stored<bool>;
+    async fn allow(
+        &self,
+        account: AccountId,
+        id: AppPasswordId,
+        pin: &Pin,
+        form_of: Option<&AppId>,
+        entry: &Entry,
+    ) -> Stored<bool>;
     /// Forgets all pins and refused clients: the password waits for its first use
     /// again, until `use_by`. False as in [`Store::allow`].
     async fn relearn(&self, account: AccountId, id: AppPasswordId, use_by: Timestamp, entry: &Entry) -> Stored<bool>;

@@ -248,6 +248,16 @@ pub(crate) enum App {
         #[arg(value_parser = Apps, hide_possible_values = true)]
         app: AppName,
     },
+    /// List new forms of apps that enough accounts' passwords have taken
+    #[command(after_help = "EXAMPLE:\n  postern app learnt --json | jq -r '.[].client'")]
+    Learnt,
+    /// Take back what was learnt of an app; passwords keep what they know
+    #[command(after_help = "EXAMPLE:\n  postern app forget thunderbird")]
+    Forget {
+        /// Its short name, or one that people use
+        #[arg(value_parser = Apps, hide_possible_values = true)]
+        app: AppName,
+    },
 }
 
 /// Any name; shells complete those that come with Postern.

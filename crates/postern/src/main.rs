@@ -200,7 +200,10 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Verb::Account(Account::Resume { login }) => (Command::AccountResume { login }, &[]),
         Verb::Account(Account::Reset { login }) => (Command::AccountReset { login }, &[]),
         Verb::Account(Account::Remove { login }) => (Command::AccountRemove { login }, &[]),
-        Verb::App(app) => return tell_apps(app, everywhere.config.as_deref(), json),
+        Verb::App(App::Learnt) => (Command::AppLearnt, &["app", "client"]),
+        Verb::App(App::Forget { app }) => (Command::AppForget { app: app.to_string() }, &[]),
+        Verb::App(App::List) => return tell_apps(None, everywhere.config.as_deref(), json),
+        Verb::App(App::Show { app }) => return tell_apps(Some(&app), everywhere.config.as_deref(), json),
         Verb::AppPassword(AppPassword::Create { login, label, app, scope, network, expires, lock }) => {
             hint = apps::near_miss(&config()?.catalogue, &app);
             let create = Command::AppPasswordCreate {
@@ -240,23 +243,23 @@ fn run(cli: Cli) -> Result<(), Failure> {
 }
 
 /// The catalogue: of the site, or where there is none, what comes with Postern.
-fn tell_apps(which: App, config: Option<&Path>, json: bool) -> Result<(), Failure> {
+fn tell_apps(one: Option<&authority::AppName>, config: Option<&Path>, json: bool) -> Result<(), Failure> {
     let file = config.map_or_else(default_config, Path::to_owned);
     let catalogue = if config.is_some() || file.exists() {
         Config::read(&file).map_err(Failure::usage)?.catalogue
     } else {
         apps::shipped().map_err(Failure::usage)?
     };
-    match which {
-        App::List => {
+    match one {
+        None => {
             let columns = ["app", "name", "platforms", "opens", "known_at"];
             terminal::print(&apps::list(&catalogue), json, &columns);
         }
-        App::Show { app } => {
+        Some(app) => {
             let none = || {
                 Failure::refused(format!("there is no app {:?} in the catalogue: see `postern app list`", app.as_str()))
             };
-            terminal::print(&apps::show(catalogue.find(&app).ok_or_else(none)?), json, &[]);
+            terminal::print(&apps::show(catalogue.find(app).ok_or_else(none)?), json, &[]);
         }
     }
     Ok(())

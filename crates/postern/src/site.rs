@@ -62,6 +62,7 @@ impl Site {
             return Err(error.into());
         }
         (self.tls, self.lasting) = (tls, lasting);
+        self.keeper.know(&config.catalogue);
         let ended = self.keeper.govern(policy(&config));
         if ended > 0 {
             tracing::info!(ended, "sessions that a primary password had opened were ended: the cutoff is enforced");

@@ -9,7 +9,7 @@ use crate::{
 
 /// In an order in which no row refers to one that is not there yet. Behind each
 /// column its kind: i a number, t a text, b octets.
-const TABLES: [(&str, &str); 16] = [
+const TABLES: [(&str, &str); 18] = [
     ("account", "no:i id:b standing:i primary_hash:t primary_by:i seed:b seed_by:i last_step:i created:i epoch:i"),
     ("login", "name:t account:i place:i"),
     ("recovery_code", "account:i digest:b"),
@@ -23,6 +23,8 @@ const TABLES: [(&str, &str); 16] = [
     ("app_password_use", "app_password:i door:i first:i at:i source:b"),
     ("signature", "no:i text:t"),
     ("pin", "app_password:i signature:i since:i source:b pinned_by:i"),
+    ("form_taken", "app:t signature:i account:i"),
+    ("form", "app:t signature:i since:i"),
     ("stranger", "app_password:i signature:t door:i source:b at:i"),
     ("refusal", "account:i app_password:i door:i reason:t source:b at:i count:i"),
     ("stranger_refusal", "door:i reason:t source:b at:i count:i"),

@@ -20,6 +20,7 @@ mod copy;
 mod database;
 mod fail_point;
 mod failure;
+mod forms;
 mod journal;
 mod line;
 mod migrations;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use authority::{
     AccountId, AppPassword, AppPasswordId, Entry, Lesson, Pin, PinnedBy, Stranger, Timestamp, Use, app_lock::MOST_PINS,
-    app_lock::Was,
+    app_lock::Was, catalogue::AppId,
 };
 use keeper::{Learned, MOST_STRANGERS};
 
@@ -12,7 +12,7 @@ use crate::{
     app_passwords,
     database::{Columns, Db, values},
     failure::{Failure, Outcome},
-    journal,
+    forms, journal,
     rows::{self, Fields},
     writer::Write,
 };
@@ -67,10 +67,13 @@ pub(crate) fn learn<D: Db>(
         None => journal::record_first_use(write, lesson.password, used)?,
         Some(_) => journal::record_use(write, lesson.password, used)?,
     }
-    if let Some(pin) = &lesson.pin {
-        put(write, no, &password.pins, pin)?;
-    }
     entries.iter().try_for_each(|entry| write.log(entry))?;
+    if let Some(pin) = &lesson.pin {
+        let signature = put(write, no, &password.pins, pin)?;
+        if let Some(app) = &lesson.form_of {
+            forms::take(write, app, (signature, &pin.signature), password.account, used.at)?;
+        }
+    }
     Ok(Learned::Done)
 }
 
@@ -79,6 +82,7 @@ pub(crate) fn allow<D: Db>(
     account: AccountId,
     id: AppPasswordId,
     pin: &Pin,
+    form_of: Option<&AppId>,
     entry: &Entry,
 ) -> Outcome<bool> {
     let Some((no, password)) = living(write.db, account, id, entry.at)? else { return Ok(false) };
@@ -86,8 +90,11 @@ pub(crate) fn allow<D: Db>(
     if write.db.execute(sql, values![no, &*pin.signature.to_string()])? == 0 {
         return Ok(false);
     }
-    put(write, no, &password.pins, pin)?;
     write.log(entry)?;
+    let signature = put(write, no, &password.pins, pin)?;
+    if let Some(app) = form_of {
+        forms::take(write, app, (signature, &pin.signature), account, entry.at)?;
+    }
     Ok(true)
 }
 
@@ -156,8 +163,8 @@ pub(crate) fn has_come_from<D: Db>(db: &D, account: AccountId, from: std::net::I
     Ok(db.number(SQL, values)?.is_some_and(|count| count > 0))
 }
 
-/// Adds a pin to those that there are.
-fn put<D: Db>(write: &mut Write<'_, D>, no: i64, pins: &[Pin], new: &Pin) -> Outcome<()> {
+/// Adds a pin to those that there are; returns the number of its signature.
+fn put<D: Db>(write: &mut Write<'_, D>, no: i64, pins: &[Pin], new: &Pin) -> Outcome<i64> {
     const SQL: &str = "INSERT INTO pin (app_password, signature, since, source, pinned_by) VALUES (?1, ?2, ?3, ?4, ?5)";
     for old in &pins[..(pins.len() + 1).saturating_sub(MOST_PINS)] {
         let sql = "DELETE FROM pin WHERE app_password = ?1 AND signature = ?2";
@@ -167,7 +174,7 @@ fn put<D: Db>(write: &mut Write<'_, D>, no: i64, pins: &[Pin], new: &Pin) -> Out
     write.db.execute("DELETE FROM pin WHERE app_password = ?1 AND signature = ?2", values![no, signature])?;
     let source = rows::source(new.from);
     write.db.execute(SQL, values![no, signature, new.since.as_millis(), &*source, pinned_by(new.by)])?;
-    Ok(())
+    Ok(signature)
 }
 
 fn signature<D: Db>(db: &D, text: &str) -> Outcome<i64> {

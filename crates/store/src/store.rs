@@ -4,8 +4,8 @@ use std::{fmt, future::Future, net::IpAddr, path::Path};
 
 use async_trait::async_trait;
 use authority::{
-    Account, AccountId, AppPassword, AppPasswordId, Entry, Lesson, Login, Pin, Primary, SealedEntry, SecondFactor,
-    Standing, Stranger, Timestamp, Use,
+    Account, AccountId, Actor, AppPassword, AppPasswordId, Entry, Lesson, Login, Pin, Primary, SealedEntry,
+    SecondFactor, Signature, Standing, Stranger, Timestamp, Use, catalogue::AppId,
 };
 use keeper::{
     Added, Digest, Factors, Issued, Learned, Listed, NewAccount, Notice, Refused, Resealed, SetUpOffer, Spent, Store,
@@ -16,7 +16,7 @@ use crate::{
     accounts, app_passwords,
     database::Db,
     failure::{Failure, Outcome},
-    journal, notices, pins, rows, sqlite,
+    forms, journal, notices, pins, rows, sqlite,
     writer::{Write, Writer},
 };
 
@@ -253,9 +253,25 @@ impl<K: Kind> Store for Sql<K> {
         self.list(move |db| pins::strangers(db, id)).await
     }
 
-    async fn allow(&self, account: AccountId, id: AppPasswordId, pin: &Pin, entry: &Entry) -> Stored<bool> {
-        let (pin, entry) = (pin.clone(), entry.clone());
-        self.write(move |write| pins::allow(write, account, id, &pin, &entry)).await
+    async fn forms(&self) -> Stored<Vec<(AppId, Signature)>> {
+        self.list(forms::all).await
+    }
+
+    async fn forget_forms(&self, app: &AppId, at: Timestamp, actor: &Actor) -> Stored<usize> {
+        let (app, actor) = (app.clone(), actor.clone());
+        self.write(move |write| forms::forget(write, &app, at, &actor)).await
+    }
+
+    async fn allow(
+        &self,
+        account: AccountId,
+        id: AppPasswordId,
+        pin: &Pin,
+        form_of: Option<&AppId>,
+        entry: &Entry,
+    ) -> Stored<bool> {
+        let (pin, form_of, entry) = (pin.clone(), form_of.cloned(), entry.clone());
+        self.write(move |write| pins::allow(write, account, id, &pin, form_of.as_ref(), &entry)).await
     }
 
     async fn relearn(&self, account: AccountId, id: AppPasswordId, use_by: Timestamp, entry: &Entry) -> Stored<bool> {

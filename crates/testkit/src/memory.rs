@@ -9,10 +9,12 @@ use std::{
 
 use async_trait::async_trait;
 use authority::{
-    Account, AccountId, AppPassword, AppPasswordId, AuditKey, ChosenBy, Entry, Event, Lesson, Login, Pin, Primary,
-    SealedEntry, SecondFactor, Standing, Stranger, Timestamp, Use,
+    Account, AccountId, Actor, AppPassword, AppPasswordId, AuditKey, ChosenBy, Entry, Event, Lesson, Login, Pin,
+    Primary, SealedEntry, SecondFactor, Signature, Standing, Stranger, Timestamp, Use,
+    app_lock::OWNERS,
     app_lock::{Was, pins_with},
     audit::GENESIS,
+    catalogue::AppId,
     notice::{DAY, GIVEN_UP_AFTER, KEPT, Kind, Mailing},
 };
 use keeper::{
@@ -38,6 +40,8 @@ struct Kept {
     newest: Option<Timestamp>,
     accounts: HashMap<AccountId, Held>,
     passwords: Vec<Password>,
+    forms: Vec<(AppId, Signature)>,
+    forms_taken: HashSet<(AppId, Signature, AccountId)>,
     refused: Vec<Refused>,
     notices: Vec<Told>,
 }
@@ -111,6 +115,8 @@ impl MemoryStore {
             newest: None,
             accounts: HashMap::new(),
             passwords: vec![],
+            forms: vec![],
+            forms_taken: HashSet::new(),
             refused: vec![],
             notices: vec![],
         })))
@@ -223,6 +229,17 @@ impl Kept {
 
     fn password(&mut self, id: AppPasswordId) -> Option<&mut Password> {
         self.passwords.iter_mut().find(|one| one.password.id == id)
+    }
+
+    fn take_form(&mut self, app: &AppId, form: &Signature, account: AccountId, at: Timestamp) {
+        self.forms_taken.insert((app.clone(), form.clone(), account));
+        let owners = self.forms_taken.iter().filter(|(of, taken, _)| of == app && taken == form).count();
+        let form_of = (app.clone(), form.clone());
+        if owners as u64 >= OWNERS && !self.forms.contains(&form_of) {
+            self.forms.push(form_of);
+            let event = Event::AppFormLearnt { app: app.to_string(), client: form.to_string() };
+            self.append(&Entry { at, actor: Actor::Postern, account: None, event });
+        }
     }
 
     fn living(&mut self, account: AccountId, id: AppPasswordId, at: Timestamp) -> Option<&mut Password> {
@@ -601,8 +618,12 @@ impl Store for MemoryStore {
         if let Some(pin) = &lesson.pin {
             one.pin(pin);
         }
+        let account = one.password.account;
         kept.saw(used.at);
         entries.iter().for_each(|entry| kept.append(entry));
+        if let (Some(pin), Some(app)) = (&lesson.pin, &lesson.form_of) {
+            kept.take_form(app, &pin.signature, account, used.at);
+        }
         Ok(Learned::Done)
     }
 
@@ -626,7 +647,30 @@ impl Store for MemoryStore {
         Ok(self.kept()?.password(id).map(|one| one.strangers.clone()).unwrap_or_default())
     }
 
-    async fn allow(&self, account: AccountId, id: AppPasswordId, pin: &Pin, entry: &Entry) -> Stored<bool> {
+    async fn forms(&self) -> Stored<Vec<(AppId, Signature)>> {
+        Ok(self.kept()?.forms.clone())
+    }
+
+    async fn forget_forms(&self, app: &AppId, at: Timestamp, actor: &Actor) -> Stored<usize> {
+        let mut kept = self.kept()?;
+        kept.forms_taken.retain(|(of, ..)| of != app);
+        let (gone, left): (Vec<_>, Vec<_>) = kept.forms.drain(..).partition(|(of, _)| of == app);
+        kept.forms = left;
+        for (app, form) in &gone {
+            let event = Event::AppFormForgotten { app: app.to_string(), client: form.to_string() };
+            kept.append(&Entry { at, actor: actor.clone(), account: None, event });
+        }
+        Ok(gone.len())
+    }
+
+    async fn allow(
+        &self,
+        account: AccountId,
+        id: AppPasswordId,
+        pin: &Pin,
+        form_of: Option<&AppId>,
+        entry: &Entry,
+    ) -> Stored<bool> {
         let mut kept = self.kept()?;
         let Some(one) = kept.living(account, id, entry.at) else { return Ok(false) };
         let before = one.strangers.len();
@@ -636,6 +680,9 @@ impl Store for MemoryStore {
         }
         one.pin(pin);
         kept.append(entry);
+        if let Some(app) = form_of {
+            kept.take_form(app, &pin.signature, account, entry.at);
+        }
         Ok(true)
     }
 

@@ -18,16 +18,23 @@
 mod app;
 mod product;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 pub use app::{App, AppId, Name, NotAnAppId, Platform, Says, Source, When};
 pub use product::Product;
 
-use crate::{AppName, Protocol};
+use crate::{AppName, Protocol, Signature};
 
 /// All apps that a site knows. Cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub struct Catalogue(Arc<Known>);
+pub struct Catalogue {
+    known: Arc<Known>,
+    /// Forms of apps that owners' passwords have taught.
+    learnt: Arc<HashSet<(AppId, Signature)>>,
+}
 
 #[derive(Debug, Default)]
 struct Known {
@@ -124,12 +131,35 @@ impl Catalogue {
             }
         }
         known.no_two_say_the_same()?;
-        Ok(Self(Arc::new(known)))
+        Ok(Self { known: Arc::new(known), learnt: Arc::default() })
+    }
+
+    /// The same apps, with these forms of theirs in place of those learnt before.
+    #[must_use]
+    pub fn with_learnt(&self, forms: impl IntoIterator<Item = (AppId, Signature)>) -> Self {
+        Self { known: self.known.clone(), learnt: Arc::new(forms.into_iter().collect()) }
+    }
+
+    /// The same apps, with what another edition of the catalogue had learnt of them.
+    #[must_use]
+    pub fn with_learnt_by(&self, other: &Self) -> Self {
+        Self { known: self.known.clone(), learnt: other.learnt.clone() }
+    }
+
+    /// True if this is a form of the app that owners' passwords have taught.
+    pub fn has_learnt(&self, app: &AppName, form: &Signature) -> bool {
+        !self.learnt.is_empty()
+            && self.find(app).is_some_and(|app| self.learnt.contains(&(app.id.clone(), form.clone())))
+    }
+
+    /// The forms of apps that owners' passwords have taught, in no order.
+    pub fn learnt(&self) -> impl Iterator<Item = (&AppId, &Signature)> {
+        self.learnt.iter().map(|(app, form)| (app, form))
     }
 
     /// All apps, by display name.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &App> {
-        self.0.apps.iter()
+        self.known.apps.iter()
     }
 
     /// The app of this name: short, shown, or another that people use; in any case.
@@ -143,7 +173,7 @@ impl Catalogue {
     }
 
     fn called(&self, name: &str) -> Option<&App> {
-        self.0.called.get(&fold(name)).map(|at| &self.0.apps[*at])
+        self.known.called.get(&fold(name)).map(|at| &self.known.apps[*at])
     }
 
     /// As people call it: a password's app may be kept as the short name. One of the
@@ -156,14 +186,14 @@ impl Catalogue {
 
     /// Every name that an app answers to, for who has mistyped one.
     pub fn names(&self) -> impl Iterator<Item = (&str, &App)> {
-        self.0.called.iter().map(|(name, at)| (name.as_str(), &self.0.apps[*at]))
+        self.known.called.iter().map(|(name, at)| (name.as_str(), &self.known.apps[*at]))
     }
 
     /// The apps that call themselves so there; what was declared may have versions.
     pub fn who(&self, protocol: Protocol, declared: &str) -> impl Iterator<Item = &App> {
         let product = Product::of(declared);
-        let who = product.and_then(|product| self.0.says.get(&(protocol, product)));
-        who.into_iter().flatten().map(|at| &self.0.apps[*at])
+        let who = product.and_then(|product| self.known.says.get(&(protocol, product)));
+        who.into_iter().flatten().map(|at| &self.known.apps[*at])
     }
 
     /// What to call a client that said this, on pages and in mails: "mutt",
@@ -195,12 +225,12 @@ impl Catalogue {
     pub fn objects(&self, made_for: &AppName, protocol: Protocol, declared: Option<&str>) -> Option<Objection<'_>> {
         let app = self.find(made_for)?;
         let Some(product) = declared.and_then(Product::of) else {
-            let kin = self.0.apps.iter().filter(|other| kin(app, other) && other.speaks(protocol));
+            let kin = self.known.apps.iter().filter(|other| kin(app, other) && other.speaks(protocol));
             let never_silent = app.speaks(protocol) && kin.map(|app| app.says(protocol)).all(Says::is_always_said);
             return never_silent.then_some(Objection::Silent);
         };
-        let who = self.0.says.get(&(protocol, product.clone())).map_or(&[][..], Vec::as_slice);
-        let who = || who.iter().map(|at| &self.0.apps[*at]);
+        let who = self.known.says.get(&(protocol, product.clone())).map_or(&[][..], Vec::as_slice);
+        let who = || who.iter().map(|at| &self.known.apps[*at]);
         if who().any(|other| kin(app, other)) {
             return None;
         }

@@ -149,6 +149,19 @@ async fn run(keeper: &Keeper, config: &Config, canary: &Canary, Uid(uid): Uid, c
             keeper.remove_account(&account, &mandate).await?;
             json!({ "login": account.login.as_str(), "id": account.id, "removed": true })
         }
+        Command::AppLearnt => {
+            let apps = keeper.apps();
+            let mut learnt: Vec<_> = apps.learnt().map(|(app, form)| (app.as_str(), form.to_string())).collect();
+            learnt.sort();
+            learnt.iter().map(|(app, client)| json!({ "app": app, "client": client })).collect()
+        }
+        Command::AppForget { app } => {
+            let app = read::<AppName>(&app)?;
+            let apps = keeper.apps();
+            let none = || No::Refused(format!("there is no app {app} in the catalogue: see `postern app list`"));
+            let id = &apps.find(&app).ok_or_else(none)?.id;
+            json!({ "app": id.as_str(), "forgotten": keeper.forget_forms(uid, id).await? })
+        }
         Command::AppPasswordCreate { login, label, app, scopes, networks, expires_in, lock } => {
             let (account, mandate) = account(&login).await?;
             let scopes = read::<Scopes>(&scopes)?;

@@ -38,6 +38,10 @@ pub(crate) enum Command {
     AccountRemove {
         login: String,
     },
+    AppLearnt,
+    AppForget {
+        app: String,
+    },
     AppPasswordCreate {
         login: String,
         label: String,

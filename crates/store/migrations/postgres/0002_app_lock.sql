@@ -24,3 +24,19 @@ CREATE TABLE stranger (
     at           BIGINT NOT NULL,
     PRIMARY KEY (app_password, signature)
 );
+
+-- Which accounts' passwords for an app of the catalogue have taken which new form of it.
+CREATE TABLE form_taken (
+    app       TEXT NOT NULL,
+    signature INTEGER NOT NULL REFERENCES signature,
+    account   INTEGER NOT NULL REFERENCES account ON DELETE CASCADE,
+    PRIMARY KEY (app, signature, account)
+);
+
+-- Those that enough have taken.
+CREATE TABLE form (
+    app       TEXT NOT NULL,
+    signature INTEGER NOT NULL REFERENCES signature,
+    since     BIGINT NOT NULL,
+    PRIMARY KEY (app, signature)
+);

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use authority::{
-    Account, AppPassword, AppPasswordId, Entry, Event, Lesson, Pin, PinnedBy, Stranger, Use,
+    Account, Actor, AppPassword, AppPasswordId, Entry, Event, Lesson, Pin, PinnedBy, Stranger, Use,
+    app_lock::OWNERS,
     app_lock::{MOST_PINS, Was},
+    catalogue::AppId,
 };
 use keeper::{Learned, MOST_STRANGERS, Store};
 
@@ -28,8 +30,13 @@ async fn now(store: &dyn Store, id: AppPasswordId) -> AppPassword {
 /// Has the password, as it is now, learn this.
 async fn learn(store: &dyn Store, account: &Account, password: &AppPassword, pin: Pin, secs: u64) -> Learned {
     let entry = pinned(account, password, "mutt", secs);
-    let lesson =
-        Lesson { password: password.id, was: Was::of(password), pin: Some(pin), events: vec![entry.event.clone()] };
+    let lesson = Lesson {
+        password: password.id,
+        was: Was::of(password),
+        pin: Some(pin),
+        form_of: None,
+        events: vec![entry.event.clone()],
+    };
     store.learn(&lesson, &used("imap", secs), &[entry]).await.unwrap()
 }
 
@@ -46,7 +53,8 @@ pub async fn a_pin_is_kept_with_the_use_that_made_it(store: Arc<dyn Store>) {
     let known = log(&*store).await.len();
     let entries = [first_used(&alice, &laptop, 10), pinned(&alice, &laptop, "mutt", 10)];
     let events = entries.iter().map(|entry| entry.event.clone()).collect();
-    let lesson = Lesson { password: laptop.id, was: Was::of(&laptop), pin: Some(pin("mutt", 10)), events };
+    let lesson =
+        Lesson { password: laptop.id, was: Was::of(&laptop), pin: Some(pin("mutt", 10)), form_of: None, events };
     assert_eq!(store.learn(&lesson, &used("imap", 10), &entries).await.unwrap(), Learned::Done);
     assert_eq!(logged_since(&*store, known).await, entries);
     let by_digest = store.app_password_by_digest(&crate::digest("Laptop")).await.unwrap().unwrap();
@@ -138,17 +146,17 @@ pub async fn an_app_is_allowed_by_its_owner_once_it_was_refused(store: Arc<dyn S
     let allowed = |account, secs| by_admin(account, secs, Event::AppAllowed { id: laptop.id, app: None });
     let mutt = Pin { by: PinnedBy::Owner, ..pin("mutt", 20) };
     let known = log(&*store).await.len();
-    assert!(!store.allow(alice.id, laptop.id, &mutt, &allowed(&alice, 20)).await.unwrap(), "never refused");
+    assert!(!store.allow(alice.id, laptop.id, &mutt, None, &allowed(&alice, 20)).await.unwrap(), "never refused");
     store.record_stranger(laptop.id, &stranger("mutt", 10), &refused(&alice, &laptop, 10)).await.unwrap();
-    assert!(!store.allow(bob.id, laptop.id, &mutt, &allowed(&bob, 20)).await.unwrap(), "another's");
-    assert!(store.allow(alice.id, laptop.id, &mutt, &allowed(&alice, 20)).await.unwrap());
+    assert!(!store.allow(bob.id, laptop.id, &mutt, None, &allowed(&bob, 20)).await.unwrap(), "another's");
+    assert!(store.allow(alice.id, laptop.id, &mutt, None, &allowed(&alice, 20)).await.unwrap());
     assert_eq!(*now(&*store, laptop.id).await.pins, [mutt.clone()]);
     assert!(store.strangers(laptop.id).await.unwrap().is_empty());
     assert_eq!(logged_since(&*store, known).await, [refused(&alice, &laptop, 10), allowed(&alice, 20)]);
 
     store.record_stranger(laptop.id, &stranger("curl", 30), &refused(&alice, &laptop, 30)).await.unwrap();
     assert!(store.revoke(alice.id, laptop.id, &revoked(&alice, &laptop, 40)).await.unwrap());
-    assert!(!store.allow(alice.id, laptop.id, &pin("curl", 50), &allowed(&alice, 50)).await.unwrap(), "revoked");
+    assert!(!store.allow(alice.id, laptop.id, &pin("curl", 50), None, &allowed(&alice, 50)).await.unwrap(), "revoked");
 }
 
 pub async fn a_password_that_learns_anew_waits_again(store: Arc<dyn Store>) {
@@ -196,4 +204,55 @@ pub async fn where_an_account_has_come_from_is_known_by_network(store: Arc<dyn S
         assert_eq!(store.has_come_from(alice.id, from.parse().unwrap()).await.unwrap(), come, "{from}");
         assert!(!store.has_come_from(bob.id, from.parse().unwrap()).await.unwrap(), "{from}");
     }
+}
+
+pub async fn a_form_is_the_app_s_once_enough_owners_have_it(store: Arc<dyn Store>) {
+    let app: AppId = "mutt".parse().unwrap();
+    let known = log(&*store).await.len();
+    let learnt = |secs| Entry {
+        at: used("", secs).at,
+        actor: Actor::Postern,
+        account: None,
+        event: Event::AppFormLearnt { app: "mutt".to_owned(), client: signature("mutt2").to_string() },
+    };
+    for n in 0..OWNERS {
+        let owner = account(&format!("owner{n}@example.org"));
+        add(&*store, &owner).await;
+        for label in ["Laptop", "Phone"] {
+            let password = app_password(&owner, label);
+            let digest = crate::digest(&format!("{n} {label}"));
+            let issued = store.issue(&password, &digest, 9, &issued(&owner, &password)).await.unwrap();
+            assert_eq!(issued, keeper::Issued::Done);
+            assert!(store.forms().await.unwrap().is_empty(), "not yet: {n} owners, {label}");
+            let entry = pinned(&owner, &password, "mutt2", 10 + n);
+            if n + 1 < OWNERS {
+                let lesson = Lesson {
+                    password: password.id,
+                    was: Was::of(&password),
+                    pin: Some(pin("mutt2", 10 + n)),
+                    form_of: Some(app.clone()),
+                    events: vec![entry.event.clone()],
+                };
+                assert_eq!(store.learn(&lesson, &used("imap", 10 + n), &[entry]).await.unwrap(), Learned::Done);
+            } else {
+                let entry = refused(&owner, &password, 50);
+                assert!(store.record_stranger(password.id, &stranger("mutt2", 50), &entry).await.unwrap());
+                let allowed = by_admin(&owner, 60, Event::AppAllowed { id: password.id, app: None });
+                let pin = pin("mutt2", 60);
+                assert!(store.allow(owner.id, password.id, &pin, Some(&app), &allowed).await.unwrap());
+                break;
+            }
+        }
+    }
+    assert_eq!(store.forms().await.unwrap(), [(app.clone(), signature("mutt2"))]);
+    assert_eq!(logged_since(&*store, known).await.last(), Some(&learnt(60)));
+
+    let actor = Actor::Administrator { uid: 0 };
+    assert_eq!(store.forget_forms(&"curl".parse().unwrap(), used("", 70).at, &actor).await.unwrap(), 0);
+    assert_eq!(store.forget_forms(&app, used("", 70).at, &actor).await.unwrap(), 1);
+    assert!(store.forms().await.unwrap().is_empty());
+    let event = Event::AppFormForgotten { app: "mutt".to_owned(), client: signature("mutt2").to_string() };
+    let forgotten = Entry { at: used("", 70).at, actor, account: None, event };
+    assert_eq!(logged_since(&*store, known).await.last(), Some(&forgotten));
+    assert_eq!(store.forget_forms(&app, used("", 80).at, &forgotten.actor).await.unwrap(), 0);
 }

@@ -71,6 +71,7 @@ macro_rules! contract_suite {
             strangers_are_told_once_and_are_so_many
             an_app_is_allowed_by_its_owner_once_it_was_refused
             a_password_that_learns_anew_waits_again
+            a_form_is_the_app_s_once_enough_owners_have_it
             where_an_account_has_come_from_is_known_by_network
             uses_never_go_back_in_time
             refusals_of_one_kind_are_one_line
@@ -151,7 +152,7 @@ fn first_used(account: &Account, password: &AppPassword, secs: u64) -> Entry {
 /// A first use, of a password that waits for it and has no pins. True if it is kept.
 async fn first_use(store: &dyn Store, password: AppPasswordId, used: &Use, entry: &Entry) -> bool {
     let was = Was { first_used: None, pins: 0 };
-    let lesson = Lesson { password, was, pin: None, events: vec![entry.event.clone()] };
+    let lesson = Lesson { password, was, pin: None, form_of: None, events: vec![entry.event.clone()] };
     store.learn(&lesson, used, std::slice::from_ref(entry)).await.unwrap() == Learned::Done
 }
 
