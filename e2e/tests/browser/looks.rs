@@ -58,17 +58,34 @@ async fn every_page(look: Look) {
     assert_eq!(world.imap(PRIMARY), SIGN_IN_DENIED);
     browser.door("Mail (IMAP)", "refused").await;
     look_at(&browser, look, "shown-turned-away").await;
-    assert_eq!(world.imap(&laptop), Some(0));
+    let open = world.thunderbird(&laptop);
     browser.door("Mail (IMAP)", "connected").await;
     look_at(&browser, look, "shown-connected").await;
     browser.client.refresh().await.unwrap();
     look_at(&browser, look, "password").await;
 
-    let open = world.open_imap(&laptop);
     browser.go("/security/sessions").await;
     browser.page("Signed in now").await;
     look_at(&browser, look, "signed-in-now").await;
     drop(open);
+
+    assert_ne!(world.imap(&laptop), Some(0), "it is Thunderbird's");
+    browser.go("/security/app-passwords").await;
+    browser.press("Laptop").await;
+    browser.page("Laptop").await;
+    look_at(&browser, look, "password-other-app").await;
+    browser.press("Learn its app anew").await;
+    browser.page("Have \u{201c}Laptop\u{201d} learn its app anew?").await;
+    look_at(&browser, look, "learn-anew").await;
+    browser.press("Leave it as it is").await;
+    browser.page("Laptop").await;
+    browser.press("Allow this app too").await;
+    browser.page("Let this app use \u{201c}Laptop\u{201d} too?").await;
+    look_at(&browser, look, "allow").await;
+    browser.press("Allow this app too").await;
+    assert!(browser.page("Laptop").await.contains("let in by you"));
+    look_at(&browser, look, "password-two-apps").await;
+    assert_eq!(world.imap(&laptop), Some(0));
 
     for (app, label, opens) in [("Nextcloud", "Kitchen tablet", "files"), ("K-9 Mail", "Old phone", "mail")] {
         browser.go("/security/app-passwords/new").await;

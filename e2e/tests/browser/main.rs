@@ -66,6 +66,16 @@ impl World {
         self.curl(secret, &[&format!("imaps://localhost:{}/INBOX", self.postern.imap)]).0
     }
 
+    /// A connection on which a client has signed in and said that it is Thunderbird.
+    fn thunderbird(&self, secret: &str) -> Imap {
+        let mut imap = self.open_imap(secret);
+        for (tag, command) in [("b", "ID (\"name\" \"Thunderbird\" \"version\" \"153.0\")"), ("c", "LIST \"\" \"*\"")] {
+            let answer = imap.command(tag, command).unwrap();
+            assert!(answer.last().unwrap().starts_with(&format!("{tag} OK")), "{answer:?}");
+        }
+        imap
+    }
+
     /// A connection that has signed in and stays.
     fn open_imap(&self, secret: &str) -> Imap {
         let mut imap = Imap::connect(self.postern.imap, &self.postern.ca(), false).unwrap();

@@ -17,7 +17,7 @@ async fn make_a_password_see_it_connect_and_revoke_it() {
     let empty = browser.page("App-specific passwords").await;
     assert!(empty.contains("You have no app passwords yet."), "{empty}");
     browser.press("Generate a password").await;
-    let secret = browser.generate("Thunderbird", "Laptop", &["mail", "calendars", "contacts"]).await;
+    let secret = browser.generate("curl", "Laptop", &["mail", "calendars", "contacts"]).await;
     let groups: Vec<&str> = secret.split('-').collect();
     assert_eq!(groups.len(), 6, "six groups");
     assert!(groups.iter().all(|group| group.len() == 4 && group.bytes().all(|b| b.is_ascii_lowercase())));
@@ -54,7 +54,7 @@ async fn the_page_that_waits_says_why_an_app_does_not_get_in() {
     let browser = Browser::open(&world, Look::Desktop).await;
     browser.sign_in(&world.code()).await;
     browser.go("/security/app-passwords/new").await;
-    let secret = browser.generate("Thunderbird", "Tablet", &["mail"]).await;
+    let secret = browser.generate("curl", "Tablet", &["mail"]).await;
 
     // The mistake that nearly everybody makes first.
     assert_eq!(world.imap(PRIMARY), SIGN_IN_DENIED);

@@ -14,7 +14,7 @@ async fn the_whole_job_without_scripts() {
     browser.sign_in(&world.code()).await;
     browser.go("/security/app-passwords").await;
     browser.press("Generate a password").await;
-    let secret = browser.generate("Thunderbird", "Laptop", &["mail"]).await;
+    let secret = browser.generate("curl", "Laptop", &["mail"]).await;
 
     // What only a script can do is not offered.
     let copy = browser.client.find(Locator::Css("[data-copy]")).await.unwrap();

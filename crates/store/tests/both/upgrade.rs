@@ -7,8 +7,10 @@ use testkit::{account, app_password, by_admin, contract, digest, new_account, us
 use super::Site;
 
 /// What each migration behind the first made, newest first.
-const MADE: [(u8, &str); 2] =
-    [(3, "DROP TABLE notice;"), (2, "DROP TABLE form; DROP TABLE form_taken; DROP TABLE stranger; DROP TABLE pin; DROP TABLE signature;")];
+const MADE: [(u8, &str); 2] = [
+    (3, "DROP TABLE notice;"),
+    (2, "DROP TABLE form; DROP TABLE form_taken; DROP TABLE stranger; DROP TABLE pin; DROP TABLE signature;"),
+];
 
 #[tokio::test]
 async fn a_database_of_an_earlier_version_keeps_all_that_it_has() {
