@@ -10,16 +10,18 @@ pub(crate) enum After {
     RecoveryCodes,
     AppPasswords,
     NewAppPassword,
+    Notices,
 }
 
 impl After {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Security,
         Self::Password,
         Self::SecondFactor,
         Self::RecoveryCodes,
         Self::AppPasswords,
         Self::NewAppPassword,
+        Self::Notices,
     ];
 
     /// The page itself.
@@ -31,6 +33,7 @@ impl After {
             Self::RecoveryCodes => "/security/recovery-codes",
             Self::AppPasswords => "/security/app-passwords",
             Self::NewAppPassword => "/security/app-passwords/new",
+            Self::Notices => "/security/notices",
         }
     }
 

@@ -113,7 +113,8 @@ fn read_again(config: &Config, file: &Path) -> Vec<PathBuf> {
     let tls = config.tls.iter().flat_map(|tls| [&tls.certificate, &tls.key]).map(PathBuf::as_path);
     let store = config.store.iter().flat_map(|store| [&store.password_file, &store.ca]).flatten().map(PathBuf::as_path);
     let masters = config.gateway.iter().filter_map(|gateway| gateway.service.password_file()).map(|file| file.path());
-    let named: Vec<&Path> = tls.chain(store).chain(masters).chain([file]).collect();
+    let mail = config.notices.iter().filter_map(|notices| notices.login.as_ref()).map(|(_, file)| file.path());
+    let named: Vec<&Path> = tls.chain(store).chain(masters).chain(mail).chain([file]).collect();
     let real = named.iter().filter_map(|path| path.canonicalize().ok());
     let all = named.iter().map(|path| path.to_path_buf()).chain(real);
     all.map(|path| folder_of(&path)).chain(config.apps_folder()).collect()

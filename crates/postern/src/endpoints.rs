@@ -1,6 +1,6 @@
 //! What is listened on, and who answers there.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use authority::{Area, Door, Needs, Protocol, Scope};
 use front::{Address, Endpoint, Security, Service, Tls};
@@ -225,6 +225,15 @@ pub(crate) fn door(gateway: &Gateway) -> Door {
 
 fn drive_door() -> Door {
     Door { name: "drive".into(), protocol: Protocol::Http, needs: [Scope::Full(Area::Files)].into_iter().collect() }
+}
+
+/// What people call each door, by its name.
+pub(crate) fn titles(config: &Config) -> HashMap<String, String> {
+    let mut titles = HashMap::new();
+    for help in help(config) {
+        titles.entry(help.door.name.to_string()).or_insert(help.title);
+    }
+    titles
 }
 
 /// What people type into their apps to find each door.

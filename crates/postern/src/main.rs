@@ -23,6 +23,7 @@ mod init;
 mod key_files;
 mod metrics;
 mod monitor;
+mod outbox;
 mod pages;
 mod privileges;
 mod rules;

@@ -9,6 +9,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use authority::Reason;
 use front::Listening;
 use keeper::{DoorTally, JournalState, Keeper};
+use notices::Counts;
 use prometheus_client::{
     encoding::text::encode,
     metrics::{counter::Counter, family::Family, gauge::Gauge, info::Info},
@@ -35,6 +36,9 @@ pub(crate) struct Reading {
     pub(crate) certificate_until: i64,
     pub(crate) canary: Option<Report>,
     pub(crate) audit_copy: Option<bool>,
+    pub(crate) mails: Counts,
+    /// `None`: the store did not say.
+    pub(crate) mails_waiting: Option<u64>,
 }
 
 impl Reading {
@@ -51,6 +55,8 @@ impl Reading {
             certificate_until: 0,
             canary: None,
             audit_copy: None,
+            mails: Counts::default(),
+            mails_waiting: None,
         }
     }
 
@@ -67,6 +73,7 @@ impl Reading {
             let up = if is_up { 1.0 } else { 0.0 };
             number(&mut registry, "audit_copy_up", "1 if the audit could be copied the last time.", up);
         }
+        self.mails(&mut registry);
         let mut text = String::new();
         encode(&mut text, &registry)?;
         Ok(text)
@@ -145,6 +152,16 @@ impl Reading {
         moment(registry, "canary_last_run_timestamp", "When it was tried last.", report.at);
     }
 
+    fn mails(&self, registry: &mut Registry) {
+        let Counts { sent, failed, given_up } = self.mails;
+        total(registry, "notices_sent", "Notices that the mail server has taken.", sent);
+        total(registry, "notices_failed", "Times that it did not take one; it is tried again.", failed);
+        total(registry, "notices_given_up", "Notices that are not tried any more.", given_up);
+        if let Some(waiting) = self.mails_waiting {
+            number(registry, "notices_waiting", "Notices that wait to be sent.", waiting as f64);
+        }
+    }
+
     fn store(&self, registry: &mut Registry) {
         let JournalState { waiting, took, failures, lost } = self.journal;
         let up = if self.store.is_some() { 1.0 } else { 0.0 };
@@ -154,14 +171,15 @@ impl Reading {
         }
         number(registry, "journal_lines", "Uses and refusals that wait to be written.", waiting as f64);
         seconds(registry, "journal_write", "How long the last writing of them took.", took);
-        let total = |registry: &mut Registry, name, help, count| {
-            let counter: Counter = Counter::default();
-            counter.inc_by(count);
-            registry.register(name, help, counter);
-        };
         total(registry, "journal_failures", "Times they could not be written, and were kept.", failures);
         total(registry, "journal_lost_lines", "Lines lost because too many waited.", lost);
     }
+}
+
+fn total(registry: &mut Registry, name: &str, help: &str, count: u64) {
+    let counter: Counter = Counter::default();
+    counter.inc_by(count);
+    registry.register(name, help, counter);
 }
 
 fn number(registry: &mut Registry, name: &str, help: &str, value: f64) {
@@ -196,6 +214,8 @@ mod tests {
             journal: JournalState::default(),
             store: Some(Duration::from_millis(2)),
             certificate_until: 1_800_000_000,
+            mails: Counts { sent: 3, failed: 1, given_up: 0 },
+            mails_waiting: Some(2),
             canary: Some(Report { at: 1_800_000_000, refused: 9, ..Report::default() }),
             audit_copy: Some(true),
         }
@@ -254,6 +274,10 @@ mod tests {
             "postern_store_probe_seconds 0.002",
             "postern_journal_lines 0.0",
             "postern_canary_places{answer=\"refused\"} 9",
+            "postern_notices_sent_total 3",
+            "postern_notices_failed_total 1",
+            "postern_notices_given_up_total 0",
+            "postern_notices_waiting 2.0",
             "postern_canary_places{answer=\"let-in\"} 0",
             "postern_canary_last_run_timestamp_seconds 1800000000",
             "postern_certificate_expiry_timestamp_seconds 1800000000",

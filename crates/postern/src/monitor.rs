@@ -15,11 +15,13 @@ use http_body_util::Full;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use keeper::Keeper;
+use notices::Outbox;
 use tokio::time::{Instant, timeout};
 
 use crate::{
     audit_copy::AuditCopy,
     canary::Canary,
+    data::randomness,
     metrics::{self, Reading},
 };
 
@@ -36,6 +38,7 @@ pub(crate) struct Watched {
     pub(crate) keeper: Arc<Keeper>,
     pub(crate) canary: Arc<Canary>,
     pub(crate) audit_copy: Arc<AuditCopy>,
+    pub(crate) outbox: Arc<Outbox>,
     now: Mutex<Now>,
 }
 
@@ -50,7 +53,9 @@ pub(crate) struct Now {
 
 impl Watched {
     pub(crate) fn new(keeper: Arc<Keeper>) -> Arc<Self> {
-        Arc::new(Self { keeper, canary: Arc::default(), audit_copy: Arc::default(), now: Mutex::default() })
+        let outbox = Arc::new(Outbox::new(keeper.clone(), Box::new(randomness())));
+        let (canary, audit_copy) = (Arc::default(), Arc::default());
+        Arc::new(Self { keeper, canary, audit_copy, outbox, now: Mutex::default() })
     }
 
     /// From now on it is this.
@@ -67,6 +72,12 @@ impl Watched {
         reading.certificate_until = tls.map_or(0, |tls| tls.facts().not_after);
         reading.canary = self.canary.last();
         reading.audit_copy = self.audit_copy.is_up();
+        reading.mails = self.outbox.counts();
+        // As old as the probe, where the store has failed just now.
+        if reading.store.is_some() {
+            let waiting = timeout(PATIENCE, self.keeper.notices_waiting()).await;
+            reading.mails_waiting = waiting.ok().and_then(Result::ok);
+        }
         reading.text()
     }
 }

@@ -16,6 +16,7 @@ use crate::{
     data::{self, DataError},
     endpoints::endpoints,
     monitor::Watched,
+    outbox::{self, Sending},
     rules::{self, NotTold, Rules},
     site::{Site, tls},
     supervisor::Supervisor,
@@ -46,6 +47,8 @@ pub(crate) enum ServeError {
     Rules(#[from] NotTold),
     #[error("another server has taken the database over: let only one run for each database")]
     Replaced,
+    #[error(transparent)]
+    Relay(#[from] notices::NotARelay),
     #[error("signals cannot be heard: {0}")]
     Signals(io::Error),
 }
@@ -58,6 +61,7 @@ pub(crate) async fn serve(file: PathBuf, config: Config, mut passed: Passed) -> 
     let tls = tls(&config)?;
     let watched = Watched::new(keeper.clone());
     let (endpoints, lasting) = endpoints(&config, &watched, &tls, None)?;
+    let mail = outbox::settings(&config)?;
     let server = Server::bind_with(endpoints, &mut passed)?;
     passed.none_left()?;
     rules::tell(&keeper, &config, &Rules::of(&config)).await?;
@@ -75,7 +79,8 @@ pub(crate) async fn serve(file: PathBuf, config: Config, mut passed: Passed) -> 
     let audit_copy = watched.audit_copy.clone();
     let copying = tokio::spawn(audit_copy.clone().follow(keeper.clone(), current.clone(), shutdown.clone()));
     let controlling = tokio::spawn(control.serve(keeper.clone(), current, canary, shutdown.clone()));
-    let mut site = Site { file, config, keeper, tls, lasting, serving: server.serve(shutdown), watched };
+    let sending = Sending::start(watched.outbox.clone(), mail);
+    let mut site = Site { file, config, keeper, tls, lasting, serving: server.serve(shutdown), watched, sending };
     site.is_seen();
     let supervisor = Supervisor::default();
     supervisor.ready();
@@ -103,6 +108,7 @@ pub(crate) async fn serve(file: PathBuf, config: Config, mut passed: Passed) -> 
     stop.request();
     site.serving.ended().await;
     let _ = controlling.await;
+    site.sending.end().await;
     house.abort();
     watching.abort();
     if let Err(error) = site.keeper.write_journal().await {

@@ -11,6 +11,7 @@ use crate::{
     config::Config,
     endpoints::{Lasting, door_names, endpoints},
     monitor::{Now, Watched},
+    outbox::{self, Sending},
     rules::{self, Rules},
     serve::ServeError,
 };
@@ -24,6 +25,7 @@ pub(crate) struct Site {
     pub(crate) lasting: Lasting,
     pub(crate) serving: Serving,
     pub(crate) watched: Arc<Watched>,
+    pub(crate) sending: Sending,
 }
 
 impl Site {
@@ -53,6 +55,7 @@ impl Site {
         let kept = config.keep_from(&self.config.borrow());
         let tls = tls(&config)?;
         let (endpoints, lasting) = endpoints(&config, &self.watched, &tls, Some(&self.lasting))?;
+        let mail = outbox::settings(&config)?;
         // Told before they hold: what the audit does not know of does not come about.
         let old = self.config.borrow().clone();
         rules::tell(&self.keeper, &old, &Rules::of(&config)).await?;
@@ -63,6 +66,7 @@ impl Site {
         }
         (self.tls, self.lasting) = (tls, lasting);
         self.keeper.know(&config.catalogue);
+        self.sending.go_on_by(mail);
         let ended = self.keeper.govern(policy(&config));
         if ended > 0 {
             tracing::info!(ended, "sessions that a primary password had opened were ended: the cutoff is enforced");

@@ -6,9 +6,14 @@ use askama::Template;
 use authority::State;
 use keeper::Listed;
 
-use super::{Answer, Frame, Here, Nothing, SignedIn, go, page};
+use super::{
+    Answer, Frame, Here, Nothing, SignedIn, go,
+    notices::{Banner, banner},
+    page,
+};
 use crate::{
     Shared,
+    after::After,
     csrf::Sent,
     time::{self, Moment},
     turned::Turned,
@@ -95,6 +100,7 @@ impl Shared {
 struct List<'a> {
     frame: Frame<'a>,
     notice: Option<String>,
+    told: Banner<'a>,
     living: Vec<Row>,
     over: Vec<Row>,
 }
@@ -104,7 +110,8 @@ pub(super) async fn list(here: Here, signed_in: SignedIn) -> Answer {
     let rows = overview.passwords.iter().map(|(listed, state)| Row::new(&here, listed, *state));
     let (living, over) = rows.partition(Row::is_alive);
     let notice = here.sessions.hear(&signed_in.seen);
-    page(&List { frame: Frame::of(&here, &signed_in), notice, living, over })
+    let told = banner(&here, &signed_in, After::AppPasswords).await?;
+    page(&List { frame: Frame::of(&here, &signed_in), notice, told, living, over })
 }
 
 /// Asks before something that cannot be undone.

@@ -6,6 +6,7 @@ mod app_passwords;
 mod apps;
 mod factors;
 mod generate;
+mod notices;
 mod second_factor;
 mod security;
 mod sessions;
@@ -57,6 +58,9 @@ pub(crate) fn routes(shared: Arc<Shared>) -> Router {
         .route("/security/sessions/end-app", post(sessions::end_app))
         .route("/security/sessions/end-browser", post(sessions::end_browser))
         .route("/security/sessions/end-others", post(sessions::end_others))
+        .route("/security/notices", get(notices::list))
+        .route("/security/notices/dismiss", post(notices::dismiss))
+        .route("/security/notices/dismiss-all", post(notices::dismiss_all))
         .route("/security/app-passwords", get(app_passwords::list))
         .route("/security/app-passwords/new", get(generate::form).post(generate::generate))
         .route(

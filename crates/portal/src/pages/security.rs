@@ -4,14 +4,21 @@ use askama::Template;
 
 use authority::ChosenBy;
 
-use super::{Answer, Frame, Here, SignedIn, app_passwords::is_alive, go, page};
-use crate::turned::Turned;
+use super::{
+    Answer, Frame, Here, SignedIn,
+    app_passwords::is_alive,
+    go,
+    notices::{Banner, banner},
+    page,
+};
+use crate::{after::After, turned::Turned};
 
 #[derive(Template)]
 #[template(path = "security.html")]
 struct Overview<'a> {
     frame: Frame<'a>,
     notice: Option<String>,
+    told: Banner<'a>,
     /// Factors that an administrator has chosen and knows.
     primary_given: bool,
     factor_given: bool,
@@ -33,6 +40,7 @@ pub(super) async fn overview(here: Here, signed_in: SignedIn) -> Answer {
     page(&Overview {
         frame: Frame::of(&here, &signed_in),
         notice: here.sessions.hear(&signed_in.seen),
+        told: banner(&here, &signed_in, After::Security).await?,
         primary_given: account.primary.as_ref().is_some_and(|it| it.chosen_by == ChosenBy::Administrator),
         factor_given: account.second_factor.as_ref().is_some_and(|it| it.chosen_by == ChosenBy::Administrator),
         living: overview.passwords.iter().filter(|(_, state)| is_alive(*state)).count(),

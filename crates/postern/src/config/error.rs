@@ -26,7 +26,7 @@ impl ConfigError {
     }
 
     pub(super) fn empty_password(file: &Path) -> Self {
-        let what = "its first line is empty: put the master user's password there".into();
+        let what = "its first line is empty: put the password there".into();
         Self { file: file.into(), line: None, what }
     }
 

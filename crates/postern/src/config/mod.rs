@@ -3,6 +3,7 @@
 mod doors;
 mod error;
 mod http;
+mod notices;
 mod values;
 
 use std::{
@@ -20,10 +21,11 @@ use store::postgres::{NotAServer, Server};
 
 pub(crate) use self::doors::{Gateway, Mailbox, Master, PasswordFile, Service, SubmissionHandover};
 pub(crate) use self::http::{Handover, Http, Serves};
+pub(crate) use self::notices::Notices;
 use crate::{apps, audit_copy::CopyTo, canary::Also};
 pub(crate) use error::ConfigError;
 pub(crate) use values::{DatabaseUrl, HostName, Lasting, Url, network};
-use values::{addresses, cutoff, duration, lock, networks, not_served, size, text};
+use values::{addresses, cutoff, duration, lock, networks, size, text};
 
 /// Everything that a site is.
 #[derive(Debug, Deserialize)]
@@ -42,9 +44,7 @@ pub(crate) struct Config {
     pub(crate) store: Option<Database>,
     pub(crate) tls: Option<TlsFiles>,
     pub(crate) portal: Portal,
-    #[serde(default, deserialize_with = "not_served")]
-    #[expect(dead_code, reason = "read only to be refused: this version sends no mail")]
-    notices: Option<()>,
+    pub(crate) notices: Option<Notices>,
     #[serde(default)]
     pub(crate) app_passwords: AppPasswords,
     #[serde(default)]
@@ -285,6 +285,9 @@ impl Config {
         at(&mut self.data);
         if let Some(audit) = &mut self.audit {
             at(audit.copy_to.path_mut());
+        }
+        if let Some((_, PasswordFile(file))) = self.notices.as_mut().and_then(|notices| notices.login.as_mut()) {
+            at(file);
         }
         self.apps.iter_mut().for_each(at);
         if let Some(tls) = &mut self.tls {

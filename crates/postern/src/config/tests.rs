@@ -93,7 +93,24 @@ fn every_mistake_is_named_with_its_line_and_a_remedy() {
         ("\"calendars\", \"contacts\"", "", "data: expected at least one kind of data"),
         ("\"calendars\", \"contacts\"", "\"calender:w\"", "data: \"calender:w\" is no scope"),
         ("\"500M\"", "\"lots\"", "/postern.toml:25: quota: \"lots\" is no size: write 500M or 10G"),
-        ("[drive]", "[notices]\nsmtp = \"x\"\n[drive]", "[notices] is not served by this version"),
+        ("[drive]", "[notices]\nsmtp = \"x\"\n[drive]", "/postern.toml:24: smtp: expected smtp://127.0.0.1:25, "),
+        ("[drive]", "[notices]\nsntp = \"x\"\n[drive]", "/postern.toml:24: sntp: unknown key; did you mean \"smtp\"?"),
+        (
+            "[drive]",
+            "[notices]\nsmtp = \"smtp://127.0.0.1\"\nfrom = \"Postern\"\n[drive]",
+            "/postern.toml:25: from: expected an address, as \"Postern <postern@example.org>\"",
+        ),
+        (
+            "[drive]",
+            "[notices]\nsmtp = \"smtps://x.example.org\"\nfrom = \"p@example.org\"\nlogin = \"p\"\n[drive]",
+            "login and password_file go together: write both, or none",
+        ),
+        (
+            "[drive]",
+            "[notices]\nsmtp = \"smtp://x.example.org\"\nfrom = \"p@example.org\"\nlogin = \"p\"\npassword_file = \"f\"\n[drive]",
+            "in the clear: write smtp+starttls:// or smtps://",
+        ),
+        ("[drive]", "[notices]\nsmtp = \"smtp://p:pw@127.0.0.1\"\n[drive]", "no login in the address"),
         ("[drive]", "[store]\nurl = \"mysql://db/x\"\n[drive]", "/postern.toml:24: url: expected postgres://user@host"),
         (
             "[drive]",

@@ -289,10 +289,6 @@ pub(super) fn also<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<Also>, D::Erro
     each(d)
 }
 
-pub(super) fn not_served<'de, D: Deserializer<'de>>(_: D) -> Result<Option<()>, D::Error> {
-    Err(D::Error::custom("[notices] is not served by this version: take the section out"))
-}
-
 /// The values that a master user has.
 pub(super) fn master(
     login: Option<String>,

@@ -12,6 +12,7 @@ mod app_lock;
 mod canary;
 mod certificate;
 mod keys;
+mod notices;
 mod places;
 mod store;
 mod upstream;
@@ -97,6 +98,7 @@ pub(crate) async fn examine(file: &Path) -> Vec<Finding> {
         findings.extend(upstream::examine(&config, gateway).await);
     }
     findings.extend(app_lock::examine(&config));
+    findings.push(notices::examine(&config).await);
     findings.extend(canary::examine(&config).await);
     findings
 }
