@@ -53,6 +53,19 @@ impl Postfix {
         Self::with(free_port()?, &more)
     }
 
+    /// Starts one on this port that takes mail from this machine, to whom it delivers.
+    ///
+    /// # Errors
+    /// As for [`Postfix::start`].
+    pub fn taking_mail_on(port: u16) -> io::Result<Self> {
+        Self::with(
+            port,
+            "mynetworks = 127.0.0.0/8\n\
+             smtpd_client_restrictions = permit_mynetworks, reject\n\
+             smtpd_relay_restrictions = permit_mynetworks, reject\n",
+        )
+    }
+
     fn with(port: u16, more: &str) -> io::Result<Self> {
         let folder = tempfile::Builder::new().prefix("postern-postfix-").tempdir()?;
         let path = folder.path();

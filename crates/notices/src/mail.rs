@@ -213,7 +213,7 @@ mod tests {
                 "To",
             ];
             assert_eq!(names, ours.into(), "{label:?}:\n{head}");
-            assert!(mail.lines().all(|line| !line.contains('\r')), "{label:?}");
+            assert!(!mail.replace("\r\n", "").contains(['\r', '\n']), "{label:?}");
         }
     }
 

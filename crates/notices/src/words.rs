@@ -167,8 +167,8 @@ pub fn advice(kind: Kind) -> &'static str {
 
 /// Of a mail.
 pub(crate) fn subject(told: &Told) -> String {
-    let password =
-        || told.password.as_ref().map_or_else(String::new, |about| format!(" \u{201c}{}\u{201d}", about.label));
+    // Plain marks: a subject of letters that all programs know goes as it is.
+    let password = || told.password.as_ref().map_or_else(String::new, |about| format!(" \"{}\"", about.label));
     match told.notice.kind {
         Kind::FactorsGiven => "Your password and second factor were chosen for you".to_owned(),
         Kind::SetUp => "Your account was set up".to_owned(),
@@ -225,9 +225,9 @@ pub(crate) fn body(told: &Told, login: &str, url: &str, door: impl Fn(&str) -> S
     }
     lines.extend([
         String::new(),
-        "All of this is done under Password & Security. Go there by yourself, by the".to_owned(),
-        format!("address that you know: {url}"),
-        "A mail that asks you to follow a link to your password is not from us.".to_owned(),
+        format!("The place for that is Password & Security, at {url}"),
+        "Open it yourself, by the address that you know: no mail of ours asks you to".to_owned(),
+        "follow a link.".to_owned(),
         String::new(),
         "This mail was sent by a program. Nobody reads answers to it.".to_owned(),
     ]);

@@ -17,6 +17,7 @@ mod mailboxes;
 mod matrix;
 mod mixed_load;
 mod monitoring;
+mod notices;
 mod proxied;
 mod reload;
 mod revocation;

@@ -8,6 +8,7 @@ mod browser;
 mod connection;
 mod factors;
 mod forgery;
+mod notices;
 mod sessions;
 mod sign_in;
 mod signed_in_now;
