@@ -97,11 +97,12 @@ fn a_door_beside_the_portal_works_behind_nginx_and_sees_the_real_client() {
                 site.portal
             ),
         )
-        .replace(&format!("listen = [\"127.0.0.1:{}\"]", site.dav), "host = \"dav.localhost\"");
-    assert!(behind.contains("tls = false") && behind.contains("host = "));
+        .replace(&format!("listen = [\"127.0.0.1:{}\"]", site.dav), "host = \"dav.localhost\"")
+        .replace(&format!("listen = [\"127.0.0.1:{}\"]", site.drive), "host = \"files.localhost\"");
+    assert!(behind.contains("tls = false") && behind.matches("host = ").count() == 2);
     std::fs::write(site.config(), behind).unwrap();
     site.account(ALICE).unwrap();
-    let (_, secret) = site.app_password(ALICE, "calendars,contacts", &[]).unwrap();
+    let (_, secret) = site.app_password(ALICE, "calendars,contacts,files", &[]).unwrap();
     let server = site.spawn("log").unwrap();
     until("Postern", || server.said().contains("ready")).unwrap();
     let block = |name: &str| {
@@ -115,7 +116,7 @@ fn a_door_beside_the_portal_works_behind_nginx_and_sees_the_real_client() {
         "upstream postern {{\n server 127.0.0.1:{};\n keepalive 1;\n }}\n{}{}",
         site.portal,
         block("localhost"),
-        block("dav.localhost")
+        block("dav.localhost files.localhost")
     );
     let _nginx = nginx(&site, port, &servers);
 
@@ -132,11 +133,22 @@ fn a_door_beside_the_portal_works_behind_nginx_and_sees_the_real_client() {
         let portal = ask("localhost", "GET", &["--location"]);
         assert!(portal.contains("<title>Sign in"), "{portal}");
     }
+    // A place that is named whole, by the host and the port that people see.
+    let there = format!("Destination: https://files.localhost:{port}/there/");
+    for (method, path, more) in
+        [("MKCOL", "/here/", ""), ("COPY", "/here/", &*there), ("PROPFIND", "/there/", "Depth: 0")]
+    {
+        let mut curl = Command::new("curl");
+        curl.args(["--silent", "--insecure", "--include", "--user", &password, "--request", method]);
+        let said = run(curl.args(["--header", more]).arg(format!("https://files.localhost:{port}{path}"))).unwrap().1;
+        assert!(said.starts_with("HTTP/1.1 20"), "{method}: {said}");
+    }
     let audit = site.cli(&["audit", "list", "--json"], "").unwrap().out;
     assert!(audit.contains("\"from\":\"203.0.113.9\""), "{audit}");
     // Past nginx, in the clear, the door is shut.
     let mut curl = Command::new("curl");
-    curl.args(["--silent", "--include", "--user", &password, "--header", "Host: other.localhost"]);
-    let past = run(curl.arg(format!("http://127.0.0.1:{}/", site.portal))).unwrap().1;
-    assert!(past.starts_with("HTTP/1.1 421"), "{past}");
+    curl.args(["--silent", "--include", "--interface", "127.0.0.2", "--user", &password]);
+    curl.args(["--header", "Host: dav.localhost"]).arg(format!("http://127.0.0.1:{}/", site.portal));
+    let past = run(&mut curl).unwrap().1;
+    assert!(past.starts_with("HTTP/1.1 403"), "{past}");
 }
