@@ -64,7 +64,7 @@ pub fn sentence(told: &Told, door: impl Fn(&str) -> String) -> Sentence {
     let say = |words: &str| Sentence::default().words(words);
     let other = |app: &Option<String>| match app {
         Some(app) => app.clone(),
-        None => "an app that Postern does not know".to_owned(),
+        None => "an unknown app".to_owned(),
     };
     match (told.notice.kind, &entry.event) {
         (Kind::FactorsGiven, _) => say("Your password and your second factor were chosen by an administrator."),

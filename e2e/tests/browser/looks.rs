@@ -135,7 +135,7 @@ async fn every_page(look: Look) {
 
 /// Fits, has one heading of the first order, names its fields, and gives fingers
 /// enough to hit.
-async fn look_at(browser: &Browser, look: Look, name: &str) {
+pub(crate) async fn look_at(browser: &Browser, look: Look, name: &str) {
     browser.client.wait().for_element(Locator::Css("h1")).await.unwrap();
     if let Some(folder) = std::env::var_os("POSTERN_SCREENSHOTS") {
         take(browser, &Path::new(&folder).join(format!("{look:?}")), look, name).await;

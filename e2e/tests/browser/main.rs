@@ -5,6 +5,7 @@
 mod chromium;
 mod hostile_page;
 mod looks;
+mod notices;
 mod whole_job;
 mod without_scripts;
 

@@ -115,8 +115,7 @@ fn another_app_is_refused_and_its_owner_told() {
         let _ = imap.command("c", "LIST \"\" \"*\"");
     }
     told(&postfix, "Your app password \u{201c}Laptop\u{201d} (Thunderbird) was tried by K-9 Mail");
-    let unknown =
-        told(&postfix, "was tried by an app that Postern does not know from 127.0.0.1 on Mail (IMAP), and refused.");
+    let unknown = told(&postfix, "was tried by an unknown app from 127.0.0.1 on Mail (IMAP), and refused.");
     assert!(unknown.contains("revoke it"), "{unknown}");
     assert!(postfix.delivered().iter().all(|mail| !mail.contains("Mallory") && !mail.contains("mallory")));
 }

@@ -32,7 +32,8 @@ struct Row {
     parts: Vec<Part>,
     at: Moment,
     is_alarming: bool,
-    advice: &'static str,
+    /// What to do, where somebody else may be at work.
+    advice: Option<&'static str>,
     /// The password that it is about.
     password: Option<String>,
     /// It can be revoked.
@@ -50,12 +51,24 @@ impl Row {
             parts: words::sentence(told, |door| here.door_title(door).to_owned()).0,
             at: Moment(told.notice.entry.at),
             is_alarming: kind.is_alarming(),
-            advice: words::advice(kind),
+            advice: kind.is_alarming().then(|| words::advice(kind)),
             password: told.password.as_ref().map(|about| about.id.to_string()),
             is_alive,
             may_be_let_in: is_alive && kind == Kind::OtherAppRefused,
         }
     }
+}
+
+/// Advice is not given twice in a row.
+fn rows(here: &Shared, told: &[Told]) -> Vec<Row> {
+    let mut rows: Vec<Row> = told.iter().map(|told| Row::new(here, told)).collect();
+    let mut given = None;
+    for row in &mut rows {
+        let advice = row.advice;
+        row.advice = advice.filter(|_| advice != given);
+        given = advice;
+    }
+    rows
 }
 
 /// The few that stand above a page: what may be somebody else's doing comes first,
@@ -64,7 +77,7 @@ pub(super) async fn banner<'a>(here: &Shared, signed_in: &'a SignedIn, back: Aft
     let mut all = here.keeper.notices(&signed_in.owner.mandate()).await?;
     all.sort_by_key(|told| !told.notice.kind.is_alarming());
     let more = all.len().saturating_sub(FEW);
-    let rows = all.iter().take(FEW).map(|told| Row::new(here, told)).collect();
+    let rows = rows(here, &all[..all.len().min(FEW)]);
     Ok(Banner { token: signed_in.token().as_str(), rows, more, back: back.path() })
 }
 
@@ -79,7 +92,7 @@ struct All<'a> {
 
 pub(super) async fn list(here: Here, signed_in: SignedIn) -> Answer {
     let told = here.keeper.notices(&signed_in.owner.mandate()).await?;
-    let rows = told.iter().map(|told| Row::new(&here, told)).collect();
+    let rows = rows(&here, &told);
     let token = signed_in.token().as_str();
     page(&All {
         frame: Frame::of(&here, &signed_in),

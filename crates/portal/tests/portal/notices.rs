@@ -54,7 +54,7 @@ async fn an_app_that_was_refused_is_shown_with_what_to_do_until_it_is_dismissed(
     let confirm = browser.open(&format!("{laptop}/revoke")).await;
     browser.submit(&confirm, &format!("{laptop}/revoke"), &[]).await;
     let page = browser.open("/security").await;
-    assert!(page.text.contains("was tried by an app that Postern does not know from"), "{}", page.text);
+    assert!(page.text.contains("was tried by an unknown app from"), "{}", page.text);
     assert!(!page.text.contains("Revoke the password") && !page.text.contains("Allow this app too"));
 }
 
