@@ -2,14 +2,15 @@
 
 use std::{io, time::Duration};
 
-use http::{Request, Response, StatusCode, Uri, Version, header, request::Parts, uri::Authority};
+use http::{Method, Response, StatusCode, Version, header, request::Parts, uri::Authority};
 use http_body_util::{BodyExt, Limited};
 
 use super::{
     body::{self, Body},
     headers::{self, Asking},
-    pool::{Answering, Failed, Line, Pool},
-    sent::{Sent, What},
+    line::{Answering, LineError, Unanswered},
+    pool::Pool,
+    sent::{Sending, What},
 };
 use crate::Upstream;
 
@@ -21,7 +22,6 @@ const HEAD: Duration = Duration::from_secs(60);
 pub(super) struct Forward {
     pool: Pool,
     authority: Authority,
-    head: Duration,
 }
 
 /// Why there is no answer. For the log: clients are told to try later.
@@ -30,7 +30,7 @@ pub(super) enum ForwardError {
     #[error("{0}: is the server behind running, and listening there?")]
     Down(#[source] io::Error),
     #[error("it closed the connection, or does not speak HTTP/1.1 ({0}): look at its log")]
-    Broken(#[source] hyper::Error),
+    Broken(#[source] LineError),
     #[error("it did not answer in time: look at its load and its log")]
     Late,
     #[error(
@@ -57,7 +57,7 @@ impl Forward {
             Upstream::Unix(_) => None,
         };
         let authority = authority.unwrap_or_else(|| Authority::from_static("localhost"));
-        Self { pool: Pool::new(upstream, head), authority, head }
+        Self { pool: Pool::new(upstream, head), authority }
     }
 
     pub(super) fn upstream(&self) -> &Upstream {
@@ -67,22 +67,20 @@ impl Forward {
     /// Carries a request over as `asking`'s, and brings the answer.
     pub(super) async fn send(
         &self,
-        mut parts: Parts,
+        parts: &Parts,
         body: What,
         asking: &Asking<'_>,
     ) -> Result<Response<Answering>, ForwardError> {
-        headers::for_upstream(&mut parts.headers, asking)
-            .ok_or(ForwardError::Unwritable("the login fits no header"))?;
-        let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok()?.parse::<Authority>().ok());
         let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
-        let target = match asking.prefix {
-            Some(prefix) => prefix.strip(target).ok_or(ForwardError::Unwritable("the target lies outside `path`"))?,
-            None => target.to_owned(),
+        let head = match asking.prefix {
+            Some(prefix) => {
+                let target = prefix.strip(target).ok_or(ForwardError::Unwritable("the target lies outside `path`"))?;
+                headers::for_upstream(parts, &target, body.length(), asking)
+            }
+            None => headers::for_upstream(parts, target, body.length(), asking),
         };
-        parts.uri = target.parse::<Uri>().map_err(|_| ForwardError::Unwritable("the target fits no URI"))?;
-        parts.version = Version::HTTP_11;
-        parts.extensions.clear();
-        let mut answer = self.exchange(parts, body).await?;
+        let head = head.ok_or(ForwardError::Unwritable("the login fits no header"))?;
+        let mut answer = self.exchange(&parts.method, Sending::new(head, body)).await?;
         match answer.status() {
             // To the app this would mean that its password is wrong.
             status @ (StatusCode::UNAUTHORIZED | StatusCode::PROXY_AUTHENTICATION_REQUIRED) => {
@@ -91,7 +89,7 @@ impl Forward {
             status if status.is_informational() => return Err(ForwardError::Switched(status)),
             _ => {}
         }
-        headers::from_upstream(answer.headers_mut(), &self.authority, host.as_ref());
+        headers::from_upstream(answer.headers_mut(), &self.authority, parts.headers.get(header::HOST));
         *answer.version_mut() = Version::HTTP_11;
         Ok(answer)
     }
@@ -100,49 +98,33 @@ impl Forward {
     /// closed from the other end at any moment: then the request goes out once
     /// more, on a new one, if nothing of it was sent, or if it is one that may
     /// well be heard twice and was answered by nothing at all.
-    async fn exchange(&self, parts: Parts, body: What) -> Result<Response<Answering>, ForwardError> {
-        let (mut parts, mut body) = (parts, body);
-        if let Some(line) = self.pool.kept().await {
-            let spare = (body.is_nothing() && may_be_heard_twice(&parts)).then(|| parts.clone());
-            let failed = match self.ask(line, parts, body).await {
+    async fn exchange(&self, method: &Method, sending: Sending) -> Result<Response<Answering>, ForwardError> {
+        let mut sending = sending;
+        if let Some(line) = self.pool.kept() {
+            let spare = may_be_heard_twice(method).then(|| sending.again()).flatten();
+            let unanswered = match line.ask(sending, method, &self.pool).await {
                 Ok(answer) => return Ok(answer),
-                Err(Unanswered::Late) => return Err(ForwardError::Late),
-                Err(Unanswered::Failed(failed)) => *failed,
+                Err(unanswered) => *unanswered,
             };
-            (parts, body) = match (failed.unsent, spare) {
-                (Some(request), _) => {
-                    let (again, sent) = request.into_parts();
-                    (again, sent.into_what())
-                }
-                (None, Some(spare)) if !failed.has_spoken => (spare, What::NOTHING),
-                (None, _) => return Err(ForwardError::Broken(failed.error)),
+            sending = match unanswered {
+                Unanswered { error: error @ (LineError::Late | LineError::Request(_)), .. } => return Err(error.into()),
+                Unanswered { sending, .. } if !sending.has_begun() => sending,
+                Unanswered { error, has_spoken, .. } => spare.filter(|_| !has_spoken).ok_or(error)?,
             };
         }
         let line = self.pool.opened().await.map_err(ForwardError::Down)?;
-        self.ask(line, parts, body).await.map_err(|unanswered| match unanswered {
-            Unanswered::Late => ForwardError::Late,
-            Unanswered::Failed(failed) => ForwardError::Broken(failed.error),
-        })
-    }
-
-    async fn ask(&self, mut line: Line, parts: Parts, body: What) -> Result<Response<Answering>, Unanswered> {
-        let (sent, progress) = Sent::new(body);
-        let answer = tokio::select! {
-            answer = line.ask(Request::from_parts(parts, sent)) => answer.map_err(|failed| Unanswered::Failed(Box::new(failed)))?,
-            () = progress.stops(self.head) => return Err(Unanswered::Late),
-        };
-        let (head, body) = answer.into_parts();
-        Ok(Response::from_parts(head, self.pool.answering(body, line).await))
+        Ok(line.ask(sending, method, &self.pool).await.map_err(|unanswered| unanswered.error)?)
     }
 }
 
-enum Unanswered {
-    Late,
-    Failed(Box<Failed>),
+impl From<LineError> for ForwardError {
+    fn from(error: LineError) -> Self {
+        if matches!(error, LineError::Late) { Self::Late } else { Self::Broken(error) }
+    }
 }
 
-fn may_be_heard_twice(request: &Parts) -> bool {
-    matches!(request.method.as_str(), "GET" | "HEAD" | "OPTIONS" | "PROPFIND" | "REPORT")
+fn may_be_heard_twice(method: &Method) -> bool {
+    matches!(method.as_str(), "GET" | "HEAD" | "OPTIONS" | "PROPFIND" | "REPORT")
 }
 
 /// An answer, for the client.

@@ -1,7 +1,7 @@
 //! How the server behind learns who is there.
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderName, HeaderValue, header};
 use protocols::http::Path;
 use zeroize::Zeroizing;
 
@@ -68,14 +68,12 @@ impl HttpHandover {
         }
     }
 
-    /// Says it. `None` if the login does not fit.
-    pub(super) fn say(&self, login: &str, headers: &mut HeaderMap) -> Option<()> {
-        let value = match self {
-            Self::Header(_) => HeaderValue::from_bytes(login.as_bytes()).ok()?,
-            Self::Basic(basic) => basic.value(login)?,
-        };
-        headers.insert(self.header(), value);
-        Some(())
+    /// What it says. `None` if the login does not fit.
+    pub(super) fn value(&self, login: &str) -> Option<HeaderValue> {
+        match self {
+            Self::Header(_) => HeaderValue::from_bytes(login.as_bytes()).ok(),
+            Self::Basic(basic) => basic.value(login),
+        }
     }
 }
 
@@ -111,8 +109,8 @@ impl Prefix {
         &self.header
     }
 
-    pub(super) fn say(&self, headers: &mut HeaderMap) {
-        headers.insert(&self.header, self.value.clone());
+    pub(super) fn value(&self) -> &HeaderValue {
+        &self.value
     }
 
     /// A target as the server behind sees it. Segments are counted, since they

@@ -1,11 +1,14 @@
 //! Which headers pass, which are ours alone to set.
 
-use std::net::IpAddr;
+use std::{io::Write as _, net::IpAddr};
 
 use front::Peer;
-use http::{HeaderMap, HeaderName, HeaderValue, Uri, header, uri::Authority};
+use http::{HeaderMap, HeaderName, HeaderValue, Uri, header, request::Parts, uri::Authority};
 
-use super::handover::{HttpHandover, Prefix};
+use super::{
+    handover::{HttpHandover, Prefix},
+    sent::Length,
+};
 
 /// RFC 9110, 7.6.1: between two neighbours only.
 const HOP_BY_HOP: [HeaderName; 9] = [
@@ -66,8 +69,12 @@ const SPELLED_ONE_WAY: [&str; 4] = ["content-length", "content-type", "content-e
 
 /// A WSGI or CGI server cannot tell `X_Remote_User`, `x-remote-user` and
 /// `X.Remote.User` apart: all become `HTTP_X_REMOTE_USER`.
-fn fold(name: &str) -> String {
-    name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect()
+fn fold(octet: u8) -> u8 {
+    if octet.is_ascii_alphanumeric() { octet.to_ascii_lowercase() } else { b'-' }
+}
+
+fn folds_like(name: &str, other: &str) -> bool {
+    name.len() == other.len() && name.bytes().map(fold).eq(other.bytes().map(fold))
 }
 
 /// Who asks, for the server behind.
@@ -81,57 +88,94 @@ pub(super) struct Asking<'a> {
     pub(super) encrypted: bool,
 }
 
-/// Rewrites the headers of a request for the server behind. `None` if the login
-/// does not fit into a header.
-pub(super) fn for_upstream(headers: &mut HeaderMap, asking: &Asking<'_>) -> Option<()> {
-    remove_hop_by_hop(headers);
-    let ours = [Some(asking.handover.header()), asking.prefix.map(Prefix::header)];
-    let ours = ours.map(|name| name.map(|name| fold(name.as_str())).unwrap_or_default());
-    let forged: Vec<HeaderName> = headers
-        .keys()
-        .filter(|name| {
-            let folded = fold(name.as_str());
-            ours.contains(&folded)
-                || OURS_TO_SET.contains(&folded.as_str())
-                || (SPELLED_ONE_WAY.contains(&folded.as_str()) && folded != name.as_str())
-                || OURS_TO_BEGIN.iter().any(|begin| folded.starts_with(begin))
-        })
-        .cloned()
-        .collect();
-    for name in forged {
-        headers.remove(name);
+/// The head of a request, for the server behind. `None` if the login does not fit
+/// into a header.
+pub(super) fn for_upstream(request: &Parts, target: &str, length: Length, asking: &Asking<'_>) -> Option<Vec<u8>> {
+    let headers = &request.headers;
+    let mut head = Vec::with_capacity(1024);
+    for part in [request.method.as_str(), " ", target, " HTTP/1.1\r\n"] {
+        head.extend_from_slice(part.as_bytes());
     }
-    // The app password goes no further, and data doors know no cookies.
-    for name in [header::AUTHORIZATION, header::COOKIE, header::EXPECT] {
-        headers.remove(name);
+    let named = named_by_connection(headers);
+    for (name, value) in headers {
+        if passes(name, asking) && !named.contains(name) {
+            line(&mut head, name.as_str(), value.as_bytes());
+        }
     }
-    asking.handover.say(asking.login, headers)?;
+    match length {
+        Length::Octets(length) => line(&mut head, "content-length", length.to_string().as_bytes()),
+        Length::Chunks => line(&mut head, "transfer-encoding", b"chunked"),
+        Length::Nothing if headers.contains_key(header::CONTENT_LENGTH) => line(&mut head, "content-length", b"0"),
+        Length::Nothing => {}
+    }
+    line(&mut head, asking.handover.header().as_str(), asking.handover.value(asking.login)?.as_bytes());
     if let Some(prefix) = asking.prefix {
-        prefix.say(headers);
+        line(&mut head, prefix.header().as_str(), prefix.value().as_bytes());
     }
-    let host = headers.get(header::HOST).cloned();
     let scheme = if asking.encrypted { "https" } else { "http" };
-    headers.insert("x-forwarded-proto", HeaderValue::from_static(scheme));
-    headers.insert("x-forwarded-for", HeaderValue::try_from(asking.peer.address.to_string()).ok()?);
-    let mut forwarded = format!("for={};proto={scheme}", node(asking.peer.address));
-    if let Some(host) = host {
-        forwarded += &format!(";host=\"{}\"", host.to_str().ok()?);
-        headers.insert("x-forwarded-host", host);
+    let address = asking.peer.address;
+    line(&mut head, "x-forwarded-proto", scheme.as_bytes());
+    write!(head, "x-forwarded-for: {address}\r\n").ok()?;
+    match address {
+        IpAddr::V4(_) => write!(head, "forwarded: for={address};proto={scheme}"),
+        // RFC 7239, 6: in brackets and quotes.
+        IpAddr::V6(_) => write!(head, "forwarded: for=\"[{address}]\";proto={scheme}"),
     }
-    headers.insert(header::FORWARDED, HeaderValue::try_from(forwarded).ok()?);
-    Some(())
+    .ok()?;
+    if let Some(host) = headers.get(header::HOST) {
+        write!(head, ";host=\"{}\"\r\n", host.to_str().ok()?).ok()?;
+        line(&mut head, "x-forwarded-host", host.as_bytes());
+    } else {
+        head.extend_from_slice(b"\r\n");
+    }
+    head.extend_from_slice(b"\r\n");
+    Some(head)
+}
+
+fn line(head: &mut Vec<u8>, name: &str, value: &[u8]) {
+    for part in [name.as_bytes(), b": ", value, b"\r\n"] {
+        head.extend_from_slice(part);
+    }
+}
+
+/// False for what ends here, and for what is ours to say.
+fn passes(name: &HeaderName, asking: &Asking<'_>) -> bool {
+    // The app password goes no further, and data doors know no cookies. The length
+    // is said anew.
+    const ENDS_HERE: [HeaderName; 4] = [header::AUTHORIZATION, header::COOKIE, header::EXPECT, header::CONTENT_LENGTH];
+    if HOP_BY_HOP.contains(name) || ENDS_HERE.contains(name) {
+        return false;
+    }
+    let name = name.as_str();
+    let begins = |begin: &&str| name.get(..begin.len()).is_some_and(|beginning| folds_like(beginning, begin));
+    !(folds_like(name, asking.handover.header().as_str())
+        || asking.prefix.is_some_and(|prefix| folds_like(name, prefix.header().as_str()))
+        || OURS_TO_SET.iter().any(|ours| folds_like(name, ours))
+        || OURS_TO_BEGIN.iter().any(begins)
+        || SPELLED_ONE_WAY.iter().any(|known| folds_like(name, known) && name != *known))
 }
 
 /// Rewrites the headers of the answer. `upstream` is where it comes from, `host`
 /// what the client calls us: what points to either must not lead the client past
 /// us, nor tell where that is. nginx names the one with the port of the other.
-pub(super) fn from_upstream(headers: &mut HeaderMap, upstream: &Authority, host: Option<&Authority>) {
-    remove_hop_by_hop(headers);
+pub(super) fn from_upstream(headers: &mut HeaderMap, upstream: &Authority, host: Option<&HeaderValue>) {
+    let named = named_by_connection(headers);
+    let ends_here = |name: &&HeaderName| HOP_BY_HOP.contains(name) || named.contains(name);
+    let ending: Vec<HeaderName> = headers.keys().filter(ends_here).cloned().collect();
+    for name in ending {
+        headers.remove(name);
+    }
+    if !headers.contains_key(header::LOCATION) && !headers.contains_key(header::CONTENT_LOCATION) {
+        return;
+    }
+    let host = host.and_then(|host| host.to_str().ok()?.parse::<Authority>().ok());
     for name in [header::LOCATION, header::CONTENT_LOCATION] {
         let Some(value) = headers.get(&name) else { continue };
         let uri = value.to_str().ok().and_then(|value| value.parse::<Uri>().ok());
         let is_here = |uri: &Uri| {
-            let here = host.is_some_and(|host| uri.host().is_some_and(|named| named.eq_ignore_ascii_case(host.host())));
+            let here = host
+                .as_ref()
+                .is_some_and(|host| uri.host().is_some_and(|named| named.eq_ignore_ascii_case(host.host())));
             uri.scheme().is_some() && (here || uri.authority() == Some(upstream))
         };
         let Some(uri) = uri.filter(is_here) else { continue };
@@ -142,27 +186,12 @@ pub(super) fn from_upstream(headers: &mut HeaderMap, upstream: &Authority, host:
     }
 }
 
-fn remove_hop_by_hop(headers: &mut HeaderMap) {
-    let named: Vec<HeaderName> = headers
-        .get_all(header::CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .filter_map(|name| HeaderName::try_from(name.trim()).ok())
-        // Without these it would be another message.
-        .filter(|name| *name != header::HOST && *name != header::CONTENT_LENGTH)
-        .collect();
-    for name in named.iter().chain(&HOP_BY_HOP) {
-        headers.remove(name);
-    }
-}
-
-/// RFC 7239, 6: an IPv6 address in brackets and quotes.
-fn node(address: IpAddr) -> String {
-    match address {
-        IpAddr::V4(address) => address.to_string(),
-        IpAddr::V6(address) => format!("\"[{address}]\""),
-    }
+/// What else ends here, as `Connection` says.
+fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
+    let values = headers.get_all(header::CONNECTION).iter().filter_map(|value| value.to_str().ok());
+    let names = values.flat_map(|value| value.split(',')).filter_map(|name| HeaderName::try_from(name.trim()).ok());
+    // Without these it would be another message.
+    names.filter(|name| *name != header::HOST && *name != header::CONTENT_LENGTH).collect()
 }
 
 #[cfg(test)]
@@ -177,7 +206,8 @@ mod tests {
     }
 
     fn forwarded(list: &[(&str, &str)]) -> Vec<(String, String)> {
-        let mut headers = headers(list);
+        let mut request = http::Request::new(()).into_parts().0;
+        request.headers = headers(list);
         let asking = Asking {
             login: "alice@example.org",
             handover: &HttpHandover::Header(HeaderName::from_static("x-remote-user")),
@@ -185,11 +215,11 @@ mod tests {
             peer: Peer { address: "2001:db8::7".parse().unwrap(), port: 1 },
             encrypted: true,
         };
-        for_upstream(&mut headers, &asking).unwrap();
-        let text = |(name, value): (&HeaderName, &HeaderValue)| {
-            (name.as_str().to_owned(), String::from_utf8(value.as_bytes().to_vec()).unwrap())
-        };
-        let mut list: Vec<_> = headers.iter().map(text).collect();
+        let head = for_upstream(&request, "/a", Length::Octets(7), &asking).unwrap();
+        let head = String::from_utf8(head).unwrap();
+        let lines = head.strip_prefix("GET /a HTTP/1.1\r\n").unwrap().strip_suffix("\r\n\r\n").unwrap();
+        let pair = |line: &str| line.split_once(": ").map(|(name, value)| (name.to_owned(), value.to_owned())).unwrap();
+        let mut list: Vec<_> = lines.split("\r\n").map(pair).collect();
         list.sort();
         list
     }
@@ -235,6 +265,7 @@ mod tests {
             ("depth", "1"),
         ]);
         let want = [
+            ("content-length", "7"),
             ("depth", "1"),
             ("forwarded", "for=\"[2001:db8::7]\";proto=https;host=\"dav.example.org\""),
             ("host", "dav.example.org"),
@@ -261,7 +292,7 @@ mod tests {
             ("http://127.0.0.1:52320/a", "http://127.0.0.1:52320/a"),
         ] {
             let mut answer = headers(&[("location", location), ("connection", "close"), ("keep-alive", "1")]);
-            from_upstream(&mut answer, &upstream, Some(&Authority::from_static("dav.example.org:8444")));
+            from_upstream(&mut answer, &upstream, Some(&HeaderValue::from_static("dav.example.org:8444")));
             assert_eq!(answer["location"], want);
             assert_eq!(answer.len(), 1);
         }

@@ -2,27 +2,30 @@
 //! or files, or of the embedded drive.
 
 mod act;
+mod alarm;
+mod answering;
 pub(crate) mod body;
+mod connection;
+mod date;
 mod forward;
-mod framing;
 mod handover;
+mod head;
 mod headers;
+mod in_turn;
 mod kinds;
+mod line;
 mod multiplexed;
 mod named;
-mod one_by_one;
 mod pool;
 mod response_policy;
+mod rest;
 mod routes;
 mod sent;
 mod server_behind;
 mod steady;
 mod strict;
 mod terms;
-mod turn;
-mod watched;
 mod well_known;
-mod wire;
 mod xml_body;
 
 use std::{sync::Arc, time::Duration};
@@ -31,18 +34,16 @@ use async_trait::async_trait;
 use authority::{Client, Door, Grant, Scopes, Secret};
 use front::{Connection, Peer, Service};
 use http::{HeaderValue, Request, Response, StatusCode, header, request::Parts};
-use hyper::body::Incoming;
 use keeper::{Keeper, LiveSession, SignIn, SignInAttempt, TurnedAway};
 
 use self::{
     body::Body,
+    date::Dated,
     forward::Forward,
-    framing::Framing,
     kinds::ByKind,
-    one_by_one::{Answers, Shared},
     routes::{Routes, Ways},
     server_behind::{ServerBehind, Turned},
-    steady::{Stalled, Steady},
+    steady::{Source, Stalled, Steady},
     terms::{Asked, Serves, Terms},
     well_known::WellKnown,
 };
@@ -68,6 +69,7 @@ pub struct HttpDoor {
     challenge: HeaderValue,
     portal: Box<str>,
     body: Duration,
+    dated: Dated,
 }
 
 /// Who answers once somebody has signed in.
@@ -81,6 +83,12 @@ enum Behind {
 struct Caller {
     peer: Peer,
     encrypted: bool,
+}
+
+impl Caller {
+    fn on(connection: &Connection) -> Self {
+        Self { peer: connection.peer, encrypted: connection.stream.is_encrypted() }
+    }
 }
 
 impl HttpDoor {
@@ -108,7 +116,17 @@ impl HttpDoor {
         let challenge = HeaderValue::try_from(format!("Basic realm=\"{realm}\", charset=\"UTF-8\""))
             .expect("letters, digits, spaces and quotes are fit for a header");
         let (terms, well_known) = (Terms::new(&door), WellKnown::default());
-        Self { keeper, door, terms, well_known, behind, challenge, portal: portal.into(), body: BODY }
+        Self {
+            keeper,
+            door,
+            terms,
+            well_known,
+            behind,
+            challenge,
+            portal: portal.into(),
+            body: BODY,
+            dated: Dated::default(),
+        }
     }
 
     /// A door where each path takes what its route says, in place of what the
@@ -161,33 +179,9 @@ impl HttpDoor {
         Self { body, ..self }
     }
 
-    /// The path of every request, top to bottom.
-    async fn answer(&self, request: Request<Incoming>, caller: Caller, connection: &Shared) -> Response<Body> {
-        let Shared { seat, turn, .. } = connection;
-        let framing = connection.next().await;
-        let (mut parts, body) = request.into_parts();
-        let mut answer = match self.admit(&mut parts, framing, caller).await {
-            Err(refused) => refused,
-            Ok((grant, session)) => {
-                seat.settle();
-                let session = Arc::new(session);
-                turn.take(session.clone());
-                let answer = self.fetch(Request::from_parts(parts, body), caller, &grant, session).await;
-                answer.map(|body| turn.last(body))
-            }
-        };
-        response_policy::apply(answer.headers_mut());
-        answer
-    }
-
     /// Lets a request in, or says why not.
-    async fn admit(
-        &self,
-        request: &mut Parts,
-        framing: Framing,
-        caller: Caller,
-    ) -> Result<(Grant, LiveSession), Response<Body>> {
-        strict::check(request, framing).map_err(malformed)?;
+    async fn admit(&self, request: &mut Parts, caller: Caller) -> Result<(Grant, LiveSession), Response<Body>> {
+        strict::check(request).map_err(malformed)?;
         if response_policy::is_for_a_page(&request.headers) {
             return Err(saying(StatusCode::FORBIDDEN, &response_policy::is_for_apps(&self.portal)));
         }
@@ -224,13 +218,14 @@ impl HttpDoor {
     /// The answer of what is behind.
     async fn fetch(
         &self,
-        request: Request<Incoming>,
+        request: Parts,
+        body: Source,
         caller: Caller,
         grant: &Grant,
         session: Arc<LiveSession>,
     ) -> Response<Body> {
         let stalled = Stalled::default();
-        let request = request.map(|body| Steady::new(body, self.body, stalled.clone()));
+        let request = Request::from_parts(request, Steady::new(body, self.body, stalled.clone()));
         let answer = match &self.behind {
             Behind::Drive(drive) => drive.answer(&grant.account().to_string(), session, request).await,
             Behind::Server(server) => match server.answer(request, caller, grant, &self.terms).await {
@@ -302,23 +297,10 @@ fn last(mut answer: Response<Body>) -> Response<Body> {
 #[async_trait]
 impl Service for HttpDoor {
     async fn serve(&self, connection: Connection) {
-        let Connection { stream, peer, shutdown, seat, .. } = connection;
-        let caller = Caller { peer, encrypted: stream.is_encrypted() };
-        if stream.alpn() == Some(b"h2") {
-            return multiplexed::serve(self, stream, caller, seat, shutdown).await;
+        if connection.stream.alpn() == Some(b"h2") {
+            multiplexed::serve(self, connection).await;
+        } else {
+            in_turn::serve(self, connection).await;
         }
-        one_by_one::serve(&Alone { door: self, caller }, &self.door.name, stream, seat, shutdown).await;
-    }
-}
-
-/// A door that a connection is for.
-struct Alone<'a> {
-    door: &'a HttpDoor,
-    caller: Caller,
-}
-
-impl Answers for Alone<'_> {
-    fn answer(&self, request: Request<Incoming>, connection: &Shared) -> impl Future<Output = Response<Body>> + Send {
-        self.door.answer(request, self.caller, connection)
     }
 }

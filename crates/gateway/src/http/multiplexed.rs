@@ -17,7 +17,7 @@ use std::{
     time::Duration,
 };
 
-use front::{Seat, Shutdown, Stream};
+use front::{Connection, Seat};
 use futures_util::stream::{FuturesUnordered, Stream as _};
 use http::{HeaderValue, Request, Response, StatusCode, header, request::Parts};
 use hyper::{body::Incoming, rt::Executor, server::conn::http2, service::service_fn};
@@ -25,7 +25,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use keeper::{Fenced, Holder, LiveSession};
 use tokio::sync::Notify;
 
-use super::{Caller, HttpDoor, body::Body, framing::Framing, malformed, response_policy, saying, strict};
+use super::{Caller, HttpDoor, body::Body, head, malformed, response_policy, saying, steady::Source};
 
 /// Requests at once. More have to wait.
 const AT_ONCE: u32 = 32;
@@ -76,7 +76,9 @@ impl Connected {
 }
 
 /// Serves a connection to its end.
-pub(super) async fn serve(door: &HttpDoor, stream: Stream, caller: Caller, seat: Seat, shutdown: Shutdown) {
+pub(super) async fn serve(door: &HttpDoor, connection: Connection) {
+    let caller = Caller::on(&connection);
+    let Connection { stream, shutdown, seat, .. } = connection;
     let holder = Holder::default();
     let connected = Connected {
         seat,
@@ -93,7 +95,7 @@ pub(super) async fn serve(door: &HttpDoor, stream: Stream, caller: Caller, seat:
             .timer(TokioTimer::new())
             .max_concurrent_streams(AT_ONCE)
             .max_send_buf_size(AHEAD)
-            .max_header_list_size(u32::try_from(strict::MAX_HEAD).unwrap_or(u32::MAX))
+            .max_header_list_size(u32::try_from(head::MAX_HEAD).unwrap_or(u32::MAX))
             .max_pending_accept_reset_streams(TAKEN_BACK)
             .max_local_error_reset_streams(TAKEN_BACK)
             .keep_alive_interval(IDLE)
@@ -137,13 +139,13 @@ async fn answer(door: &HttpDoor, request: Request<Incoming>, connected: &Connect
     let (mut parts, body) = request.into_parts();
     let mut answer = match is_addressed(&mut parts) {
         Err(status) => malformed(status),
-        Ok(()) => match door.admit(&mut parts, Framing::Clear, connected.caller).await {
+        Ok(()) => match door.admit(&mut parts, connected.caller).await {
             Err(refused) => refused,
             Ok((grant, session)) => match connected.taken_by(session) {
                 None => saying(StatusCode::MISDIRECTED_REQUEST, "Sign in on a connection of your own."),
                 Some(session) => {
                     connected.seat.settle();
-                    door.fetch(Request::from_parts(parts, body), connected.caller, &grant, session).await
+                    door.fetch(parts, Source::Among(body), connected.caller, &grant, session).await
                 }
             },
         },

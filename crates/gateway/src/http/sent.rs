@@ -1,114 +1,160 @@
-//! The body of a request, on its way to the server behind.
+//! A request, on its way to the server behind.
 
 use std::{
     pin::Pin,
     task::{Context, Poll},
-    time::Duration,
 };
 
-use bytes::Bytes;
-use http_body::{Frame, SizeHint};
-use tokio::sync::watch;
+use bytes::{Buf, Bytes};
+use http_body::Body as _;
 
 use super::steady::{Broken, Steady};
 
-/// What a client sends, without trailers: they would be headers that nobody checked.
-pub(super) struct Sent {
-    what: What,
-    awaited: watch::Sender<Awaited>,
-}
+/// So much of the body goes along with the head, if it is there by then.
+const ALONG: usize = 16 * 1024;
 
-/// Where it comes from.
+/// What a client sends, without trailers: they would be headers that nobody checked.
 pub(super) enum What {
     /// As it comes.
     Streaming(Steady),
-    /// Read already, or ours; `None` once it is sent.
-    Whole(Option<Bytes>),
+    /// Read already, or ours.
+    Whole(Bytes),
 }
 
-/// Tells who is waited for.
-pub(super) struct Progress(watch::Receiver<Awaited>);
-
-/// Who is waited for while a request is carried over.
+/// How the server behind sees where it ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Awaited {
-    /// To send more of the body; [`Steady`] sees to it that it does.
-    Client,
-    /// To take what there is of it, and to answer.
-    Server,
+pub(super) enum Length {
+    Nothing,
+    Octets(u64),
+    Chunks,
+}
+
+/// What of a request is still to be sent.
+pub(super) struct Sending {
+    /// Encoded.
+    out: Bytes,
+    body: Option<What>,
+    length: Length,
+    /// Something of it was taken.
+    has_begun: bool,
+}
+
+/// What comes next.
+pub(super) enum Step<'a> {
+    Write(&'a [u8]),
+    /// The client has to send more; [`Steady`] sees to it that it does.
+    Awaits,
+    Done,
+    Broken(Broken),
 }
 
 impl What {
-    pub(super) const NOTHING: Self = Self::Whole(None);
-
     pub(super) fn whole(octets: impl Into<Bytes>) -> Self {
-        Self::Whole(Some(octets.into()).filter(|octets| !octets.is_empty()))
+        Self::Whole(octets.into())
     }
 
-    pub(super) fn is_nothing(&self) -> bool {
-        match self {
-            Self::Streaming(body) => http_body::Body::is_end_stream(body),
-            Self::Whole(body) => body.as_ref().is_none_or(Bytes::is_empty),
+    pub(super) fn length(&self) -> Length {
+        let length = match self {
+            Self::Streaming(body) if body.is_end_stream() => Some(0),
+            Self::Streaming(body) => body.size_hint().exact(),
+            Self::Whole(body) => Some(body.len() as u64),
+        };
+        match length {
+            None => Length::Chunks,
+            Some(0) => Length::Nothing,
+            Some(length) => Length::Octets(length),
         }
     }
 }
 
-impl Sent {
-    pub(super) fn new(what: What) -> (Self, Progress) {
-        let (awaited, changes) = watch::channel(Awaited::Server);
-        (Self { what, awaited }, Progress(changes))
+impl Sending {
+    /// `head` says of the body what [`What::length`] does.
+    pub(super) fn new(head: Vec<u8>, body: What) -> Self {
+        let length = body.length();
+        let body = Some(body).filter(|_| length != Length::Nothing);
+        Self { out: head.into(), body, length, has_begun: false }
     }
 
-    pub(super) fn into_what(self) -> What {
-        self.what
+    /// The same once more, if that is possible.
+    pub(super) fn again(&self) -> Option<Self> {
+        let length = self.length;
+        (length == Length::Nothing).then(|| Self { out: self.out.clone(), body: None, length, has_begun: false })
     }
-}
 
-impl Progress {
-    /// Returns when the server was waited for so long. Most answer when they
-    /// have all of a body, which may take as long as it likes to come.
-    pub(super) async fn stops(mut self, patience: Duration) {
-        loop {
-            let awaited = *self.0.borrow_and_update();
-            let changed = match awaited {
-                Awaited::Client => self.0.changed().await,
-                Awaited::Server => match tokio::time::timeout(patience, self.0.changed()).await {
-                    Ok(changed) => changed,
-                    Err(_) => return,
-                },
+    /// Something of it was taken.
+    pub(super) fn has_begun(&self) -> bool {
+        self.has_begun
+    }
+
+    pub(super) fn is_done(&self) -> bool {
+        self.out.is_empty() && self.body.is_none()
+    }
+
+    pub(super) fn was_taken(&mut self, count: usize) {
+        self.has_begun |= count > 0;
+        self.out.advance(count);
+    }
+
+    pub(super) fn step(&mut self, cx: &mut Context<'_>) -> Step<'_> {
+        // As much as there is goes along with the head; then part by part.
+        while self.body.is_some() && (self.out.is_empty() || !self.has_begun && self.out.len() <= ALONG) {
+            let polled = match &mut self.body {
+                Some(What::Streaming(body)) => Pin::new(body).poll_frame(cx),
+                Some(What::Whole(body)) => {
+                    let body = std::mem::take(body);
+                    Poll::Ready(Some(body).filter(|body| !body.is_empty()).map(|body| Ok(http_body::Frame::data(body))))
+                }
+                None => Poll::Ready(None),
             };
-            if changed.is_err() {
-                // The body is over: only the answer is left.
-                return tokio::time::sleep(patience).await;
+            match polled {
+                Poll::Pending if self.out.is_empty() => return Step::Awaits,
+                Poll::Pending => break,
+                Poll::Ready(Some(Ok(frame))) => {
+                    if let Ok(data) = frame.into_data()
+                        && let Err(broken) = self.encode(data)
+                    {
+                        return Step::Broken(broken);
+                    }
+                }
+                Poll::Ready(Some(Err(broken))) => return Step::Broken(broken),
+                Poll::Ready(None) => {
+                    self.body = None;
+                    match self.length {
+                        Length::Octets(1..) => return Step::Broken(Broken::Length),
+                        Length::Chunks => self.append(b"0\r\n\r\n"),
+                        _ => {}
+                    }
+                }
             }
         }
+        if self.out.is_empty() { Step::Done } else { Step::Write(&self.out) }
     }
-}
 
-impl http_body::Body for Sent {
-    type Data = Bytes;
-    type Error = Broken;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
-        let polled = match &mut self.what {
-            What::Streaming(body) => Pin::new(body).poll_frame(cx),
-            What::Whole(body) => Poll::Ready(body.take().map(|octets| Ok(Frame::data(octets)))),
-        };
-        self.awaited.send_replace(if polled.is_pending() { Awaited::Client } else { Awaited::Server });
-        match polled {
-            Poll::Ready(Some(Ok(frame))) if frame.is_trailers() => Poll::Ready(None),
-            other => other,
+    /// What would go beyond the length that the head says would be another request.
+    fn encode(&mut self, data: Bytes) -> Result<(), Broken> {
+        match &mut self.length {
+            Length::Octets(left) => {
+                *left = left.checked_sub(data.len() as u64).ok_or(Broken::Length)?;
+                if *left == 0 {
+                    self.body = None;
+                }
+                if self.out.is_empty() {
+                    self.out = data;
+                } else {
+                    self.append(&data);
+                }
+            }
+            Length::Chunks if !data.is_empty() => {
+                let chunk = [format!("{:x}\r\n", data.len()).as_bytes(), &data, b"\r\n"].concat();
+                self.append(&chunk);
+            }
+            Length::Chunks => {}
+            Length::Nothing => return Err(Broken::Length),
         }
+        Ok(())
     }
 
-    fn is_end_stream(&self) -> bool {
-        self.what.is_nothing()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match &self.what {
-            What::Streaming(body) => body.size_hint(),
-            What::Whole(body) => SizeHint::with_exact(body.as_ref().map_or(0, |octets| octets.len() as u64)),
-        }
+    fn append(&mut self, more: &[u8]) {
+        self.out = [&self.out, more].concat().into();
     }
 }

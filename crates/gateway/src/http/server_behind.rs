@@ -67,10 +67,10 @@ impl ServerBehind {
             Serves::Routes(routes) if parts.method.as_str() == "REPORT" => {
                 let body = xml_body::read(&parts.headers, body).await.map_err(Turned::Refused)?;
                 hold_to_routes(routes, &body, grant)?;
-                Ok(passed_on(self.forward.send(parts, What::whole(body), &asking).await?))
+                Ok(passed_on(self.forward.send(&parts, What::whole(body), &asking).await?))
             }
             Serves::Routes(_) | Serves::Whole(_) => {
-                Ok(passed_on(self.forward.send(parts, What::Streaming(body), &asking).await?))
+                Ok(passed_on(self.forward.send(&parts, What::Streaming(body), &asking).await?))
             }
         }
     }
@@ -94,11 +94,11 @@ impl ServerBehind {
         if !is_shown {
             // Whoever asks meanwhile may learn what was before, or what is then.
             let _forgetting = changes.then(|| Forgetting(kinds));
-            return Ok(passed_on(self.forward.send(parts, body, asking).await?));
+            return Ok(passed_on(self.forward.send(&parts, body, asking).await?));
         }
         // What is compressed cannot be looked through.
         parts.headers.remove(header::ACCEPT_ENCODING);
-        let answer = self.forward.send(parts.clone(), body, asking).await?;
+        let answer = self.forward.send(&parts, body, asking).await?;
         if answer.status() != StatusCode::MULTI_STATUS {
             return Ok(passed_on(answer));
         }

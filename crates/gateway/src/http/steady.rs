@@ -19,13 +19,23 @@ use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Sleep, sleep};
 
+use super::{body::BodyError, connection::Received};
+
 /// A body that fails when nothing of it comes for a while.
 pub(super) struct Steady {
-    body: Incoming,
+    body: Source,
     patience: Duration,
     /// Since somebody waits for the client; not while nobody reads.
     waiting: Option<Pin<Box<Sleep>>>,
     stalled: Stalled,
+}
+
+/// Where it comes from.
+pub(super) enum Source {
+    /// A connection that carries one request at a time.
+    Alone(Received),
+    /// One of HTTP/2.
+    Among(Incoming),
 }
 
 /// Tells that it has failed so.
@@ -39,7 +49,7 @@ impl Stalled {
 }
 
 impl Steady {
-    pub(super) fn new(body: Incoming, patience: Duration, stalled: Stalled) -> Self {
+    pub(super) fn new(body: Source, patience: Duration, stalled: Stalled) -> Self {
         Self { body, patience, waiting: None, stalled }
     }
 }
@@ -47,8 +57,10 @@ impl Steady {
 /// Why there is no more of it.
 #[derive(Debug)]
 pub(super) enum Broken {
-    Connection(hyper::Error),
+    Connection(BodyError),
     Stalled,
+    /// It is longer or shorter than its head says.
+    Length,
 }
 
 impl fmt::Display for Broken {
@@ -56,6 +68,7 @@ impl fmt::Display for Broken {
         match self {
             Self::Connection(error) => error.fmt(f),
             Self::Stalled => f.write_str("nothing more of the body came in time"),
+            Self::Length => f.write_str("the body is not as long as its head says"),
         }
     }
 }
@@ -67,9 +80,13 @@ impl http_body::Body for Steady {
     type Error = Broken;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
-        if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) {
+        let polled = match &mut self.body {
+            Source::Alone(body) => Pin::new(body).poll_frame(cx).map_err(|error| Broken::Connection(error.into())),
+            Source::Among(body) => Pin::new(body).poll_frame(cx).map_err(|error| Broken::Connection(error.into())),
+        };
+        if polled.is_ready() {
             self.waiting = None;
-            return Poll::Ready(frame.map(|frame| frame.map_err(Broken::Connection)));
+            return polled;
         }
         let patience = self.patience;
         let waiting = self.waiting.get_or_insert_with(|| Box::pin(sleep(patience)));
@@ -79,10 +96,16 @@ impl http_body::Body for Steady {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        match &self.body {
+            Source::Alone(body) => body.is_end_stream(),
+            Source::Among(body) => body.is_end_stream(),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        match &self.body {
+            Source::Alone(body) => body.size_hint(),
+            Source::Among(body) => body.size_hint(),
+        }
     }
 }

@@ -1,24 +1,21 @@
-//! Requests that two servers could read in two ways are answered here, and the
-//! connection closed: what follows them may not be what it seems
-//! (RFC 9112, 11.2, request smuggling).
+//! Requests that are meant for somebody else, or that two servers could take for
+//! two different ones, are answered here, and the connection closed: what follows
+//! them may not be what it seems. How they are written [`super::head`] sees to.
 
 use http::{HeaderMap, StatusCode, Version, header, request::Parts, uri::Authority};
 
-use super::{framing::Framing, response_policy};
+use super::response_policy;
 
 /// The longest request target, in octets.
 const MAX_URI: usize = 8 * 1024;
-/// The longest head of a request, in octets. Hyper enforces it.
-pub(super) const MAX_HEAD: usize = 64 * 1024;
 
 /// Checks the head of a request.
-pub(super) fn check(request: &Parts, framing: Framing) -> Result<(), StatusCode> {
+pub(super) fn check(request: &Parts) -> Result<(), StatusCode> {
     let headers = &request.headers;
     if request.uri.path_and_query().map_or(0, |target| target.as_str().len()) > MAX_URI {
         return Err(StatusCode::URI_TOO_LONG);
     }
-    let refused = framing == Framing::Ambiguous
-        || response_policy::is_for_proxies(&request.method)
+    let refused = response_policy::is_for_proxies(&request.method)
         || headers.get_all(header::AUTHORIZATION).iter().count() > 1
         || !request.uri.path().starts_with('/')
         || !is_addressed_to_us(request, headers);
@@ -68,8 +65,7 @@ mod tests {
                 request = request.header(*name, *value);
             }
             let request = request.body(()).unwrap().into_parts().0;
-            assert_eq!(check(&request, Framing::Clear), *verdict, "{method} {uri:.40} {headers:?}");
-            assert!(check(&request, Framing::Ambiguous).is_err());
+            assert_eq!(check(&request), *verdict, "{method} {uri:.40} {headers:?}");
         }
     }
 }

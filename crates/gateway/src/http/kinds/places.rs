@@ -140,7 +140,7 @@ impl Looking<'_> {
 
     async fn ask(&self, path: &Path, depth: HeaderValue) -> Result<Vec<(Path, Option<Kinds>)>, ForwardError> {
         let changes = self.places.changes.load(Ordering::SeqCst);
-        let answer = self.forward.send(self.question(path, depth)?, What::whole(QUESTION), self.asking).await?;
+        let answer = self.forward.send(&self.question(path, depth)?, What::whole(QUESTION), self.asking).await?;
         let answer = read_whole(answer, LONGEST).await?;
         let mut found = match answer.status() {
             StatusCode::MULTI_STATUS => read_answer(answer.body())?,
