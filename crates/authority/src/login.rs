@@ -35,7 +35,12 @@ pub enum NotALogin {
 impl Login {
     /// Reads a full login, as an administrator writes it.
     pub fn parse(text: &str) -> Result<Self, NotALogin> {
-        let text: String = text.trim().nfc().flat_map(char::to_lowercase).nfc().collect();
+        let text = text.trim();
+        let text = match text.is_ascii() {
+            // The same, at a fraction of the cost: each request to an HTTP door signs in.
+            true => text.to_ascii_lowercase(),
+            false => text.nfc().flat_map(char::to_lowercase).nfc().collect(),
+        };
         let Some((local, domain)) = text.split_once('@') else {
             return Err(if text.is_empty() { NotALogin::Empty } else { NotALogin::Shape });
         };
