@@ -67,7 +67,10 @@ impl Letters {
     pub fn parse(secret: &Secret) -> Option<Self> {
         let mut letters = [0; Self::COUNT];
         let mut count = 0;
-        for c in secret.expose().chars().filter(|&c| !is_separator(c)) {
+        for c in secret.expose().chars() {
+            if !c.is_ascii_alphabetic() && is_separator(c) {
+                continue;
+            }
             if !c.is_ascii_alphabetic() || count == Self::COUNT {
                 letters.zeroize();
                 return None;

@@ -310,6 +310,7 @@ impl Keeper {
             let account = known.as_ref().map(|known| &known.account);
             let whereabouts = self.whereabouts(account, password.as_deref(), knock).await?;
             let asking = self.asking(account, knock, whereabouts);
+            let now = asking.now;
             let effect = match judge(grant, &asking, password.as_deref(), self.policy().cutoff) {
                 Verdict::Admit(again, effect) => {
                     grant = again;
@@ -318,7 +319,7 @@ impl Keeper {
                 Verdict::Provisional(grant) => return Ok(Ok(Settled::HasToShow(grant, subject))),
                 Verdict::Refuse(refusal) => return Ok(Err(refusal)),
             };
-            let kept = self.keep(&grant, effect, account, knock).await?;
+            let kept = self.keep(&grant, effect, account, knock, now).await?;
             // Last of all: what was read from the cache may be another server's to change.
             self.is_at_work()?;
             match kept {
@@ -467,8 +468,9 @@ impl Keeper {
         effect: Effect,
         account: Option<&Account>,
         knock: Knock<'_>,
+        at: Timestamp,
     ) -> Result<Learned, StoreError> {
-        let (door, from, at) = (&knock.door.name, knock.from, self.clock.now());
+        let (door, from) = (&knock.door.name, knock.from);
         match effect {
             Effect::Learn(lesson) => {
                 let actor = Actor::Door { door: door.to_string(), from };

@@ -10,26 +10,22 @@ use std::{
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// Goes off some time after it was set last.
+/// Goes off some time after it was set last; never if it was not.
+#[derive(Default)]
 pub(super) struct Alarm {
-    due: Instant,
+    due: Option<Instant>,
     sleep: Option<Pin<Box<Sleep>>>,
 }
 
 impl Alarm {
-    /// One that is due after this.
-    pub(super) fn after(time: Duration) -> Self {
-        Self { due: Instant::now() + time, sleep: None }
-    }
-
     /// From now on it is due after this.
     pub(super) fn set(&mut self, time: Duration) {
-        self.due = Instant::now() + time;
+        self.due = Some(Instant::now() + time);
     }
 
     /// Ready when it is due.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let due = self.due;
+        let Some(due) = self.due else { return Poll::Pending };
         let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(due)));
         if due < sleep.deadline() {
             sleep.as_mut().reset(due);
@@ -53,7 +49,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn it_goes_off_when_it_was_set_last() {
         let begun = Instant::now();
-        let mut alarm = Alarm::after(Duration::from_secs(2));
+        let mut alarm = Alarm::default();
+        alarm.set(Duration::from_secs(2));
         assert!(poll_fn(|cx| Poll::Ready(alarm.poll(cx))).await.is_pending());
         tokio::time::advance(Duration::from_secs(1)).await;
         alarm.set(Duration::from_secs(5));

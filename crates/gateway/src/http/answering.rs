@@ -9,6 +9,7 @@ use http_body::Body as _;
 use super::{
     body::Body,
     connection::{AT_ONCE, Connection},
+    response_policy,
 };
 
 /// To which request an answer is.
@@ -67,7 +68,7 @@ impl To {
     }
 }
 
-/// Writes an answer. False if it was the last on this connection: also if it
+/// Writes an answer, under the policy of data doors. False if it was the last on this connection: also if it
 /// `goes_on` in every other way.
 ///
 /// # Errors
@@ -84,7 +85,7 @@ pub(super) async fn answer(
     let mut ends = to.ends(&mut head, &body);
     let goes_on = goes_on && ends != Ends::Closing && !head.headers.contains_key(header::CONNECTION);
     let mut out = BytesMut::with_capacity(1024);
-    write_head(&mut out, &mut head, date, goes_on);
+    write_head(&mut out, &head, date, goes_on);
     connection.begins_to_answer();
     while ends != Ends::Nothing {
         let frame = poll_fn(|cx| match Pin::new(&mut body).poll_frame(cx) {
@@ -119,18 +120,18 @@ pub(super) async fn answer(
     Ok(goes_on)
 }
 
-fn write_head(out: &mut BytesMut, head: &mut Parts, date: &HeaderValue, goes_on: bool) {
-    if !goes_on {
-        head.headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
-    }
-    if !head.headers.contains_key(header::DATE) {
-        head.headers.insert(header::DATE, date.clone());
-    }
+fn write_head(out: &mut BytesMut, head: &Parts, date: &HeaderValue, goes_on: bool) {
     out.extend_from_slice(b"HTTP/1.1 ");
     out.extend_from_slice(head.status.as_str().as_bytes());
     out.put_u8(b' ');
     out.extend_from_slice(head.status.canonical_reason().unwrap_or_default().as_bytes());
-    for (name, value) in &head.headers {
+    let of_answer =
+        head.headers.iter().filter(|(name, _)| response_policy::passes(name) && *name != header::CONNECTION);
+    let policy = response_policy::ON_EVERY_ANSWER.iter().map(|(name, value)| (name, value));
+    let close = (&header::CONNECTION, &HeaderValue::from_static("close"));
+    let dated = (&header::DATE, date);
+    let own = [(!goes_on).then_some(close), (!head.headers.contains_key(header::DATE)).then_some(dated)];
+    for (name, value) in of_answer.chain(policy).chain(own.into_iter().flatten()) {
         out.extend_from_slice(b"\r\n");
         out.extend_from_slice(name.as_str().as_bytes());
         out.extend_from_slice(b": ");

@@ -2,9 +2,11 @@
 //! ways is refused (RFC 9112, 6.3 and 11.2, request smuggling). And heads of
 //! answers.
 
+use std::mem::MaybeUninit;
+
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header, request};
-use httparse::{EMPTY_HEADER, Header, ParserConfig, Status};
+use httparse::{Header, ParserConfig, Status};
 
 use super::rest::Rest;
 
@@ -43,9 +45,9 @@ pub(super) struct NotHttp;
 /// It is malformed, too long, or says in two ways where the body ends.
 pub(super) fn request(heard: &mut BytesMut) -> Result<Option<Asked>, StatusCode> {
     let octets = heard.split().freeze();
-    let mut headers = [EMPTY_HEADER; MAX_HEADERS];
-    let mut head = httparse::Request::new(&mut headers);
-    match head.parse(&octets) {
+    let mut headers = [const { MaybeUninit::uninit() }; MAX_HEADERS];
+    let mut head = httparse::Request::new(&mut []);
+    match head.parse_with_uninit_headers(&octets, &mut headers) {
         Err(httparse::Error::TooManyHeaders) => Err(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE),
         Err(_) => Err(StatusCode::BAD_REQUEST),
         Ok(Status::Partial) if octets.len() > MAX_HEAD => Err(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE),
@@ -84,9 +86,9 @@ fn asked(octets: &Bytes, head: &httparse::Request<'_, '_>) -> Option<Asked> {
 /// whole yet.
 pub(super) fn answer(heard: &mut BytesMut, method: &Method) -> Result<Option<Answered>, NotHttp> {
     let octets = heard.split().freeze();
-    let mut headers = [EMPTY_HEADER; MAX_HEADERS];
-    let mut head = httparse::Response::new(&mut headers);
-    match ParserConfig::default().parse_response(&mut head, &octets) {
+    let mut headers = [const { MaybeUninit::uninit() }; MAX_HEADERS];
+    let mut head = httparse::Response::new(&mut []);
+    match ParserConfig::default().parse_response_with_uninit_headers(&mut head, &octets, &mut headers) {
         Ok(Status::Complete(end)) if end <= MAX_HEAD => {
             heard.extend_from_slice(&octets[end..]);
             answered(&octets, &head, method).map(Some).ok_or(NotHttp)
@@ -115,7 +117,7 @@ fn version(minor: Option<u8>) -> Version {
 
 /// They share their octets.
 fn headers(octets: &Bytes, list: &[Header<'_>]) -> Option<HeaderMap> {
-    let mut headers = HeaderMap::with_capacity(list.len() + 4);
+    let mut headers = HeaderMap::with_capacity(list.len());
     for header in list {
         let name = HeaderName::from_bytes(header.name.as_bytes()).ok()?;
         headers.append(name, HeaderValue::from_maybe_shared(octets.slice_ref(header.value)).ok()?);

@@ -1,11 +1,9 @@
 //! Which headers pass, which are ours alone to set.
 
-use std::{io::Write as _, net::IpAddr};
-
-use front::Peer;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, header, request::Parts, uri::Authority};
 
 use super::{
+    caller::Caller,
     handover::{HttpHandover, Prefix},
     sent::Length,
 };
@@ -84,8 +82,7 @@ pub(super) struct Asking<'a> {
     /// How that is said, as configured.
     pub(super) handover: &'a HttpHandover,
     pub(super) prefix: Option<&'a Prefix>,
-    pub(super) peer: Peer,
-    pub(super) encrypted: bool,
+    pub(super) caller: &'a Caller,
 }
 
 /// The head of a request, for the server behind. `None` if the login does not fit
@@ -112,18 +109,11 @@ pub(super) fn for_upstream(request: &Parts, target: &str, length: Length, asking
     if let Some(prefix) = asking.prefix {
         line(&mut head, prefix.header().as_str(), prefix.value().as_bytes());
     }
-    let scheme = if asking.encrypted { "https" } else { "http" };
-    let address = asking.peer.address;
-    line(&mut head, "x-forwarded-proto", scheme.as_bytes());
-    write!(head, "x-forwarded-for: {address}\r\n").ok()?;
-    match address {
-        IpAddr::V4(_) => write!(head, "forwarded: for={address};proto={scheme}"),
-        // RFC 7239, 6: in brackets and quotes.
-        IpAddr::V6(_) => write!(head, "forwarded: for=\"[{address}]\";proto={scheme}"),
-    }
-    .ok()?;
+    head.extend_from_slice(asking.caller.said.as_bytes());
     if let Some(host) = headers.get(header::HOST) {
-        write!(head, ";host=\"{}\"\r\n", host.to_str().ok()?).ok()?;
+        for part in [";host=\"", host.to_str().ok()?, "\"\r\n"] {
+            head.extend_from_slice(part.as_bytes());
+        }
         line(&mut head, "x-forwarded-host", host.as_bytes());
     } else {
         head.extend_from_slice(b"\r\n");
@@ -212,8 +202,7 @@ mod tests {
             login: "alice@example.org",
             handover: &HttpHandover::Header(HeaderName::from_static("x-remote-user")),
             prefix: None,
-            peer: Peer { address: "2001:db8::7".parse().unwrap(), port: 1 },
-            encrypted: true,
+            caller: &Caller::new("2001:db8::7".parse().unwrap(), true),
         };
         let head = for_upstream(&request, "/a", Length::Octets(7), &asking).unwrap();
         let head = String::from_utf8(head).unwrap();

@@ -18,13 +18,14 @@ use http::Response;
 use keeper::{Fenced, Holder};
 
 use super::{
-    Caller, HttpDoor,
+    HttpDoor,
     alarm::Alarm,
     answering::{self, To},
     body::Body,
+    caller::Caller,
     connection::Connection,
     head::Asked,
-    malformed, response_policy,
+    malformed,
     steady::Source,
 };
 
@@ -72,15 +73,18 @@ pub(super) async fn serve(door: &HttpDoor, connection: front::Connection) {
 impl Shared<'_> {
     async fn serve(&self) -> Result<(), Over> {
         let mut stopping = pin!(self.shutdown.requested());
-        let mut late = Alarm::after(HEAD);
+        let mut late = Alarm::default();
         loop {
-            late.set(HEAD);
+            let mut waits = false;
             let head = poll_fn(|cx| {
                 if let Poll::Ready(head) = self.connection.poll_head(cx) {
                     return Poll::Ready(head);
                 }
                 if self.connection.is_quiet() && stopping.as_mut().poll(cx).is_ready() {
                     return Poll::Ready(Ok(None));
+                }
+                if !std::mem::replace(&mut waits, true) {
+                    late.set(HEAD);
                 }
                 late.poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
             });
@@ -99,7 +103,7 @@ impl Shared<'_> {
     async fn answer(&self, asked: Asked) -> Result<bool, Over> {
         let Asked { mut parts, goes_on, .. } = asked;
         let (to, body) = (To::new(&parts), self.connection.body());
-        let (grant, session) = match self.door.admit(&mut parts, self.caller).await {
+        let (grant, session) = match self.door.admit(&mut parts, &self.caller).await {
             Ok(admitted) => admitted,
             // Nobody reads the rest of it.
             Err(refused) => return Ok(self.say(refused, to, goes_on && self.connection.is_read()).await?),
@@ -109,7 +113,7 @@ impl Shared<'_> {
         let session = Arc::new(session);
         let answering = async {
             let body = Source::Alone(body);
-            let answer = self.door.fetch(parts, body, self.caller, &grant, session.clone()).await;
+            let answer = self.door.fetch(parts, body, &self.caller, &grant, session.clone()).await;
             self.say(answer, to, goes_on).await
         };
         let goes_on = tokio::select! {
@@ -126,8 +130,6 @@ impl Shared<'_> {
     }
 
     async fn say(&self, answer: Response<Body>, to: To, goes_on: bool) -> io::Result<bool> {
-        let mut answer = answer;
-        response_policy::apply(answer.headers_mut());
         let date = self.door.dated.at(self.door.keeper.now());
         answering::answer(&self.connection, answer, to, &date, goes_on && !self.shutdown.is_requested()).await
     }

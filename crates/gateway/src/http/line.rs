@@ -30,8 +30,8 @@ pub(super) struct Line {
     stream: Stream,
     heard: BytesMut,
     alarm: Alarm,
-    /// It was the client's turn last, to send more.
-    awaited_client: bool,
+    /// It is not the server that has been waited for since the alarm was set.
+    has_moved: bool,
     /// The server has said something since it was asked.
     has_spoken: bool,
     /// The server may take nothing, and say nothing when it is its turn, for so long.
@@ -63,8 +63,8 @@ pub(super) struct Unanswered {
 
 impl Line {
     pub(super) fn new(stream: Stream, patience: Duration) -> Self {
-        let (heard, alarm) = (BytesMut::new(), Alarm::after(patience));
-        Self { stream, heard, alarm, awaited_client: false, has_spoken: false, patience }
+        let (heard, alarm) = (BytesMut::new(), Alarm::default());
+        Self { stream, heard, alarm, has_moved: true, has_spoken: false, patience }
     }
 
     /// True if it has nothing to say, and is open as far as is known: what it said
@@ -84,7 +84,7 @@ impl Line {
         method: &Method,
         pool: &Pool,
     ) -> Result<Response<Answering>, Box<Unanswered>> {
-        self.alarm.set(self.patience);
+        self.has_moved = true;
         self.has_spoken = false;
         let answered = poll_fn(|cx| {
             let sent = self.poll_send(&mut sending, cx);
@@ -110,25 +110,26 @@ impl Line {
     /// Ready when all of it is sent, or when it cannot be.
     fn poll_send(&mut self, sending: &mut Sending, cx: &mut Context<'_>) -> Poll<Result<(), LineError>> {
         loop {
-            let step = sending.step(cx);
-            let awaits_client = matches!(step, Step::Awaits);
-            if std::mem::replace(&mut self.awaited_client, awaits_client) {
-                self.alarm.set(self.patience);
-            }
-            match step {
+            match sending.step(cx) {
                 Step::Done => break,
-                Step::Awaits => return Poll::Pending,
+                Step::Awaits => {
+                    self.has_moved = true;
+                    return Poll::Pending;
+                }
                 Step::Broken(error) => return Poll::Ready(Err(LineError::Request(error))),
                 Step::Write(octets) => match Pin::new(&mut self.stream).poll_write(cx, octets) {
                     Poll::Ready(count) => {
                         sending.was_taken(count?);
-                        self.alarm.set(self.patience);
+                        self.has_moved = true;
                     }
                     Poll::Pending => break,
                 },
             }
         }
         // It is the server's turn: to take what there is, or to answer.
+        if std::mem::take(&mut self.has_moved) {
+            self.alarm.set(self.patience);
+        }
         match self.alarm.poll(cx) {
             Poll::Ready(()) => Poll::Ready(Err(LineError::Late)),
             Poll::Pending if sending.is_done() => Poll::Ready(Ok(())),

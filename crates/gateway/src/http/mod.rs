@@ -5,6 +5,7 @@ mod act;
 mod alarm;
 mod answering;
 pub(crate) mod body;
+mod caller;
 mod connection;
 mod date;
 mod forward;
@@ -32,12 +33,13 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use authority::{Client, Door, Grant, Scopes, Secret};
-use front::{Connection, Peer, Service};
+use front::{Connection, Service};
 use http::{HeaderValue, Request, Response, StatusCode, header, request::Parts};
 use keeper::{Keeper, LiveSession, SignIn, SignInAttempt, TurnedAway};
 
 use self::{
     body::Body,
+    caller::Caller,
     date::Dated,
     forward::Forward,
     kinds::ByKind,
@@ -76,19 +78,6 @@ pub struct HttpDoor {
 enum Behind {
     Server(Box<ServerBehind>),
     Drive(Arc<Drive>),
-}
-
-/// Who speaks on a connection.
-#[derive(Clone, Copy)]
-struct Caller {
-    peer: Peer,
-    encrypted: bool,
-}
-
-impl Caller {
-    fn on(connection: &Connection) -> Self {
-        Self { peer: connection.peer, encrypted: connection.stream.is_encrypted() }
-    }
 }
 
 impl HttpDoor {
@@ -180,7 +169,7 @@ impl HttpDoor {
     }
 
     /// Lets a request in, or says why not.
-    async fn admit(&self, request: &mut Parts, caller: Caller) -> Result<(Grant, LiveSession), Response<Body>> {
+    async fn admit(&self, request: &mut Parts, caller: &Caller) -> Result<(Grant, LiveSession), Response<Body>> {
         strict::check(request).map_err(malformed)?;
         if response_policy::is_for_a_page(&request.headers) {
             return Err(saying(StatusCode::FORBIDDEN, &response_policy::is_for_apps(&self.portal)));
@@ -199,7 +188,7 @@ impl HttpDoor {
             acting_as: None,
             secret: &secret,
             door: &door,
-            from: caller.peer.address,
+            from: caller.address,
             client: Client::Unseen,
         };
         match self.keeper.sign_in(attempt).await {
@@ -220,7 +209,7 @@ impl HttpDoor {
         &self,
         request: Parts,
         body: Source,
-        caller: Caller,
+        caller: &Caller,
         grant: &Grant,
         session: Arc<LiveSession>,
     ) -> Response<Body> {

@@ -25,7 +25,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use keeper::{Fenced, Holder, LiveSession};
 use tokio::sync::Notify;
 
-use super::{Caller, HttpDoor, body::Body, head, malformed, response_policy, saying, steady::Source};
+use super::{HttpDoor, body::Body, caller::Caller, head, malformed, response_policy, saying, steady::Source};
 
 /// Requests at once. More have to wait.
 const AT_ONCE: u32 = 32;
@@ -139,13 +139,13 @@ async fn answer(door: &HttpDoor, request: Request<Incoming>, connected: &Connect
     let (mut parts, body) = request.into_parts();
     let mut answer = match is_addressed(&mut parts) {
         Err(status) => malformed(status),
-        Ok(()) => match door.admit(&mut parts, connected.caller).await {
+        Ok(()) => match door.admit(&mut parts, &connected.caller).await {
             Err(refused) => refused,
             Ok((grant, session)) => match connected.taken_by(session) {
                 None => saying(StatusCode::MISDIRECTED_REQUEST, "Sign in on a connection of your own."),
                 Some(session) => {
                     connected.seat.settle();
-                    door.fetch(parts, Source::Among(body), connected.caller, &grant, session).await
+                    door.fetch(parts, Source::Among(body), &connected.caller, &grant, session).await
                 }
             },
         },

@@ -11,14 +11,16 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 use super::line::Line;
 use crate::Upstream;
 
 /// Idle connections are dropped before common servers do it: one that is closed
-/// just as a request goes out costs that request.
-const IDLE: Duration = Duration::from_secs(3);
+/// just as a request goes out costs that request. They are looked through so often...
+const SWEEP: Duration = Duration::from_secs(1);
+/// ... and this often at most: kept for less than so many seconds.
+const SWEEPS: u8 = 3;
 /// How many are kept.
 const MOST: usize = 64;
 
@@ -34,8 +36,8 @@ struct Inner {
 
 #[derive(Default)]
 struct Idle {
-    /// The one that was used last is the last.
-    lines: VecDeque<(Instant, Line)>,
+    /// The one that was used last is the last; with the sweeps that each has seen.
+    lines: VecDeque<(u8, Line)>,
     /// Somebody sees to it that they go.
     is_swept: bool,
 }
@@ -66,7 +68,7 @@ impl Pool {
         if idle.lines.len() == MOST {
             idle.lines.pop_front();
         }
-        idle.lines.push_back((Instant::now(), line));
+        idle.lines.push_back((0, line));
         if !idle.is_swept {
             idle.is_swept = true;
             tokio::spawn(sweep(Arc::downgrade(&self.0)));
@@ -77,22 +79,20 @@ impl Pool {
 impl Inner {
     fn take(&self) -> Option<Line> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let (since, line) = idle.lines.pop_back()?;
-        if since.elapsed() < IDLE {
-            return Some(line);
-        }
-        idle.lines.clear();
-        None
+        idle.lines.pop_back().map(|(_, line)| line)
     }
 }
 
 /// Lets those go that nobody has used for a while.
 async fn sweep(pool: std::sync::Weak<Inner>) {
     loop {
-        sleep(IDLE).await;
+        sleep(SWEEP).await;
         let Some(pool) = pool.upgrade() else { return };
         let mut idle = pool.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.lines.retain(|(since, _)| since.elapsed() < IDLE);
+        idle.lines.retain_mut(|(sweeps, _)| {
+            *sweeps += 1;
+            *sweeps < SWEEPS
+        });
         if idle.lines.is_empty() {
             idle.is_swept = false;
             return;

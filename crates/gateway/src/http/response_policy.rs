@@ -5,7 +5,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
 /// Put on every answer of a data door, in place of what the server behind says.
-const ON_EVERY_ANSWER: [(HeaderName, HeaderValue); 4] = [
+pub(super) static ON_EVERY_ANSWER: [(HeaderName, HeaderValue); 4] = [
     // An origin of its own for each page, and nothing in it runs or loads.
     (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox; default-src 'none'")),
     // Text that looks like a page does not become one.
@@ -15,12 +15,17 @@ const ON_EVERY_ANSWER: [(HeaderName, HeaderValue); 4] = [
     (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
 ];
 
-/// Applies to the answers of every data door, the drive's and the servers' behind.
-pub(super) fn apply(answer: &mut HeaderMap) {
+/// True if a header of an answer passes: of the drive's and the servers' behind.
+pub(super) fn passes(name: &HeaderName) -> bool {
     // A cookie for the domain would reach the portal's host too.
+    *name != header::SET_COOKIE && ON_EVERY_ANSWER.iter().all(|(ours, _)| name != ours)
+}
+
+/// Holds an answer to it.
+pub(super) fn apply(answer: &mut HeaderMap) {
     answer.remove(header::SET_COOKIE);
-    for (name, value) in ON_EVERY_ANSWER {
-        answer.insert(name, value);
+    for (name, value) in &ON_EVERY_ANSWER {
+        answer.insert(name, value.clone());
     }
 }
 
@@ -30,6 +35,9 @@ pub(super) fn apply(answer: &mut HeaderMap) {
 /// their own: Thunderbird says `empty`, `no-cors`, `same-origin`.
 pub(super) fn is_for_a_page(request: &HeaderMap) -> bool {
     let says = |name: &str, what: &[&str]| request.get_all(name).iter().any(|value| what.iter().any(|w| value == w));
+    if !request.keys().any(|name| name.as_str().starts_with("sec-fetch-")) {
+        return false;
+    }
     let destination = request.get_all("sec-fetch-dest").iter().any(|destination| destination != "empty");
     destination
         || says("sec-fetch-mode", &["navigate", "nested-navigate", "websocket"])
@@ -84,6 +92,7 @@ mod tests {
             ("set-cookie", "b=2"),
             ("x-content-type-options", "sniff"),
         ]);
+        assert_eq!(answer.keys().filter(|name| passes(name)).count(), 0);
         apply(&mut answer);
         assert!(!answer.contains_key("set-cookie"));
         let policies: Vec<_> = answer.get_all("content-security-policy").iter().collect();

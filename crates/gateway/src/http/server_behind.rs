@@ -6,9 +6,9 @@ use http::{Request, Response, StatusCode, header, request::Parts};
 use protocols::http::{Path, dav};
 
 use super::{
-    Caller,
     act::Act,
     body::{self, Body},
+    caller::Caller,
     forward::{Forward, ForwardError, passed_on, read_whole},
     handover::HttpHandover,
     headers::Asking,
@@ -50,17 +50,12 @@ impl ServerBehind {
     pub(super) async fn answer(
         &self,
         request: Request<Steady>,
-        caller: Caller,
+        caller: &Caller,
         grant: &Grant,
         terms: &Terms,
     ) -> Result<Response<Body>, Turned> {
-        let asking = Asking {
-            login: grant.login().as_str(),
-            handover: &self.handover,
-            prefix: terms.prefix.as_ref(),
-            peer: caller.peer,
-            encrypted: caller.encrypted,
-        };
+        let asking =
+            Asking { login: grant.login().as_str(), handover: &self.handover, prefix: terms.prefix.as_ref(), caller };
         let (parts, body) = request.into_parts();
         match &terms.serves {
             Serves::ByKind(_, kinds) => self.by_kind(kinds, parts, body, grant, &asking).await,
