@@ -12,8 +12,8 @@ mod durable;
 mod fence;
 mod filled_store;
 mod http;
-mod imap;
 mod machine;
+mod mail;
 mod part;
 mod radicale;
 mod report;
@@ -49,9 +49,16 @@ enum Command {
         #[command(flatten)]
         extent: Extent,
     },
+    /// The Debian packages that this takes, given what `run` is
+    #[command(hide = true)]
+    Packages {
+        parts: Vec<Part>,
+        #[command(flatten)]
+        extent: Extent,
+    },
     /// The server behind, for `run`
     #[command(hide = true)]
-    ImapStub { port: u16 },
+    MailStub { protocol: mail::Protocol, port: u16 },
     /// The web server behind, for `run`
     #[command(hide = true)]
     HttpStub { port: u16 },
@@ -85,9 +92,13 @@ impl Extent {
 fn main() -> ExitCode {
     let served = match Bench::parse().command {
         Command::Run { parts, extent } => return part::run(&parts, &extent),
-        Command::ImapStub { port } => imap::stub::serve(port),
+        Command::Packages { parts, .. } => {
+            part::tell_packages(&parts);
+            Ok(())
+        }
+        Command::MailStub { protocol, port } => mail::stub::serve(protocol, port),
         Command::HttpStub { port } => http::stub::serve(port),
-        Command::Pump { port, upstream, certificate, key } => imap::pump::serve(port, upstream, &certificate, &key),
+        Command::Pump { port, upstream, certificate, key } => mail::pump::serve(port, upstream, &certificate, &key),
     };
     match served {
         Ok(()) => ExitCode::SUCCESS,

@@ -32,16 +32,12 @@ enum Task {
         #[arg(long)]
         full: bool,
     },
-    /// How fast and how small, beside nginx, haproxy, Dovecot and Radicale in the same run
+    /// How fast and how small, beside nginx, haproxy, Dovecot, Postfix and Radicale in the same run: `--help` says more
+    #[command(disable_help_flag = true)]
     Bench {
-        /// Which parts; none: all
-        parts: Vec<bench::Part>,
-        /// Fewer rounds, smaller stores
-        #[arg(long)]
-        quick: bool,
-        /// Credentials in the large store [default: 10000000, with --quick 1000000]
-        #[arg(long)]
-        credentials: Option<u64>,
+        /// Which parts, and how much of them, as `bench run` takes them; none: all
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
     },
 }
 
@@ -49,7 +45,7 @@ fn main() -> ExitCode {
     let done = match Xtask::parse().task {
         Task::Demo { check } => demo::demo(check),
         Task::Test { full } => test::test(full),
-        Task::Bench { parts, quick, credentials } => bench::bench(&parts, quick, credentials),
+        Task::Bench { arguments } => bench::bench(&arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,5 +1,5 @@
-//! What an idle session costs: ten thousand of them, signed in, a mailbox selected,
-//! in IDLE. The growth of the server's memory is divided by their number. What
+//! What an idle session costs: ten thousand of them, signed in, for IMAP a mailbox
+//! selected, in IDLE. The growth of the server's memory is divided by their number. What
 //! the kernel keeps for the sockets is the same for all, and not counted.
 
 use std::{sync::Arc, time::Duration};
@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio_rustls::TlsConnector;
 
-use super::{Peer, Who, Yard, client::Client};
+use super::{Peer, Protocol, Who, Yard, client::Client};
 use crate::{
     Extent, Outcome,
     machine::descriptors,
@@ -21,20 +21,27 @@ const SESSIONS: u64 = 10_000;
 /// Signing in at once.
 const AT_ONCE: usize = 32;
 
-pub(crate) fn measure(extent: &Extent) -> Outcome<Vec<Line>> {
-    let yard = Yard::new()?;
+/// Of the protocols beside IMAP.
+pub(crate) fn measure_others(extent: &Extent) -> Outcome<Vec<Line>> {
+    let lines = Protocol::OTHERS.into_iter().map(|protocol| measure(extent, protocol));
+    Ok(lines.collect::<Outcome<Vec<_>>>()?.concat())
+}
+
+pub(crate) fn measure(extent: &Extent, protocol: Protocol) -> Outcome<Vec<Line>> {
+    let yard = Yard::new(protocol)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(in_turns(&yard, extent))
 }
 
 async fn in_turns(yard: &Yard, extent: &Extent) -> Outcome<Vec<Line>> {
-    let sessions = possible("imap-idle");
+    let name = yard.protocol.name();
+    let sessions = possible(name);
     let sessions = if extent.quick { sessions.min(2_000) } else { sessions };
     let (tls, people) = (tls::connector()?, Arc::new(yard.people.clone()));
-    let mut measured: Vec<_> = Who::ALL.into_iter().map(|who| (who, Series::default())).collect();
+    let mut measured: Vec<_> = Who::all(yard.protocol).iter().map(|&who| (who, Series::default())).collect();
     for round in 1..=extent.rounds(3) {
         for (who, series) in &mut measured {
-            tell(&format!("imap-idle: round {round}, {}", who.name()));
+            tell(&format!("idle {name} sessions: round {round}, {}", who.name()));
             // A new one each time: memory that was given back would be taken again.
             let peer = who.start(yard)?;
             let each = each_takes(&peer, &tls, &people, sessions).await;
@@ -44,7 +51,7 @@ async fn in_turns(yard: &Yard, extent: &Extent) -> Outcome<Vec<Line>> {
     let postern = measured.first().map(|(_, series)| series.clone()).ok_or("Postern was not measured")?;
     let lines = measured.into_iter().map(|(who, series)| {
         if who == Who::Postern {
-            let what = format!("memory per idle IMAP session, Postern, {sessions} of them");
+            let what = format!("memory per idle {name} session, Postern, {sessions} of them");
             return Line::new(what, series, Unit::Kibibytes).promised(Goal::AtMost(9.0));
         }
         let ratio = postern.over(&series);
@@ -81,7 +88,7 @@ async fn each_takes(
     Ok((after as f64 - before as f64) / sessions as f64)
 }
 
-/// As many sessions as asked for, in IDLE; people take turns.
+/// As many sessions as asked for, that say nothing; people take turns.
 pub(super) async fn open(
     peer: &Peer,
     tls: &TlsConnector,
@@ -90,11 +97,8 @@ pub(super) async fn open(
 ) -> Outcome<Vec<Client>> {
     let opening = (0..usize::try_from(sessions)?).map(|number| async move {
         let source = u8::try_from(number / 100 % 200)? + 1;
-        let mut client = Client::signed_in(peer.port, source, tls, &people[number % people.len()]).await?;
-        client.say("b SELECT INBOX\r\n").await?;
-        client.hear("b OK").await?;
-        client.say("c IDLE\r\n").await?;
-        client.hear("+").await?;
+        let mut client = Client::signed_in(peer, source, tls, &people[number % people.len()]).await?;
+        client.go_through(&peer.protocol.idle()).await?;
         Outcome::Ok(client)
     });
     stream::iter(opening).buffer_unordered(AT_ONCE).try_collect().await

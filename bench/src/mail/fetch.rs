@@ -1,7 +1,7 @@
 //! A mailbox fetched: megabytes for each second of processor time that the server
 //! took to carry them.
 
-use super::{Who, Yard, client::Client, stub};
+use super::{Protocol, Who, Yard, client::Client, stub};
 use crate::{
     Extent, Outcome,
     report::{Goal, Line, Unit, tell},
@@ -15,7 +15,7 @@ use crate::{
 const SECONDS: f64 = 2.0;
 
 pub(crate) fn measure(extent: &Extent) -> Outcome<Vec<Line>> {
-    let yard = Yard::new()?;
+    let yard = Yard::new(Protocol::Imap)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(in_turns(&yard, extent))
 }
@@ -24,11 +24,10 @@ async fn in_turns(yard: &Yard, extent: &Extent) -> Outcome<Vec<Line>> {
     let tls = tls::connector()?;
     let who = yard.people.first().ok_or("nobody can sign in")?;
     let mut measured = vec![];
-    for peer in Who::ALL {
+    for &peer in Who::all(yard.protocol) {
         let running = peer.start(yard)?;
-        let mut client = Client::signed_in(running.port, 1, &tls, who).await?;
-        client.say("b SELECT INBOX\r\n").await?;
-        client.hear("b OK").await?;
+        let mut client = Client::signed_in(&running, 1, &tls, who).await?;
+        client.go_through(&[("b SELECT INBOX\r\n".into(), "b OK")]).await?;
         fetch(&mut client).await?;
         measured.push((peer, running, client, Series::default(), Series::default()));
     }

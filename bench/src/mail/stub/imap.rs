@@ -1,42 +1,25 @@
-//! An IMAP server that costs next to nothing, behind whatever is measured: it lets
-//! everybody in, and its messages are all the same.
+//! IMAP. Its messages are all the same.
 
 use tokio::{
-    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    io::{AsyncWriteExt, BufReader},
     net::{
         TcpStream,
         tcp::{OwnedReadHalf, OwnedWriteHalf},
     },
 };
 
+use super::next;
 use crate::Outcome;
 
 /// Messages in the mailbox.
-pub(crate) const MESSAGES: usize = 100;
+pub(in crate::mail) const MESSAGES: usize = 100;
 /// Octets in each.
-pub(crate) const MESSAGE: usize = 1 << 20;
+pub(in crate::mail) const MESSAGE: usize = 1 << 20;
 
 /// All peers have to find what they ask a server for.
 const CAPABILITIES: &str = "IMAP4rev1 SASL-IR LITERAL+ ID IDLE AUTH=PLAIN AUTH=LOGIN";
 
-/// Serves until it is killed.
-pub(crate) fn serve(port: u16) -> Outcome<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let listener = super::pump::listen(port)?;
-        let message: &'static [u8] = Box::leak(vec![b'x'; MESSAGE].into_boxed_slice());
-        loop {
-            let (stream, _) = listener.accept().await?;
-            tokio::spawn(async move {
-                // Clients and proxies that go away are nothing to speak of.
-                let _ = talk(stream, message).await;
-            });
-        }
-    })
-}
-
-async fn talk(stream: TcpStream, message: &[u8]) -> Outcome<()> {
-    stream.set_nodelay(true)?;
+pub(super) async fn talk(stream: TcpStream, message: &[u8]) -> Outcome<()> {
     let (read, mut write) = stream.into_split();
     let mut read = BufReader::with_capacity(512, read);
     write.write_all(format!("* OK [CAPABILITY {CAPABILITIES}] ready\r\n").as_bytes()).await?;
@@ -75,13 +58,6 @@ async fn talk(stream: TcpStream, message: &[u8]) -> Outcome<()> {
         write.write_all(answer.as_bytes()).await?;
     }
     Ok(())
-}
-
-async fn next(read: &mut BufReader<OwnedReadHalf>, line: &mut String) -> Outcome<bool> {
-    line.clear();
-    let any = read.read_line(line).await? > 0;
-    line.truncate(line.trim_end().len());
-    Ok(any)
 }
 
 /// Reads the rest of what is signed in with, in each way that a proxy may send it:

@@ -6,7 +6,7 @@ use std::{process::Command, sync::Arc};
 use futures_util::future::join_all;
 use tokio::task::spawn_blocking;
 
-use super::{Who, Yard, idle};
+use super::{Protocol, Who, Yard, idle};
 use crate::{
     Extent, Outcome,
     report::{Goal, Line, Unit, tell},
@@ -19,7 +19,7 @@ use crate::{
 const GOODBYE: &[u8] = b"* BYE This session was ended.\r\n";
 
 pub(crate) fn measure(extent: &Extent) -> Outcome<Vec<Line>> {
-    let yard = Yard::new()?;
+    let yard = Yard::new(Protocol::Imap)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(in_rounds(&yard, extent))
 }

@@ -8,6 +8,7 @@ use std::{
 use e2e::Site;
 use tempfile::TempDir;
 
+use super::Protocol;
 use crate::{
     Outcome,
     machine::{Core, ourselves},
@@ -21,6 +22,9 @@ const PEOPLE: usize = 20;
 /// Gone with its servers and folders when dropped.
 pub(super) struct Yard {
     _stub: Server,
+    pub(super) protocol: Protocol,
+    /// Where Postern will listen.
+    pub(super) door: u16,
     /// Where the server behind listens.
     pub(super) upstream: u16,
     /// Postern's site; the certificate is in it.
@@ -31,27 +35,29 @@ pub(super) struct Yard {
 }
 
 impl Yard {
-    pub(super) fn new() -> Outcome<Self> {
+    pub(super) fn new(protocol: Protocol) -> Outcome<Self> {
         Core::Load.move_here()?;
         let folder = tempfile::Builder::new().prefix("postern-bench-").tempdir()?;
         // Dovecot's workers run under another user and have to get here.
         fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
         let upstream = e2e::free_port()?;
         let mut stub = ourselves();
-        stub.arg("imap-stub").arg(upstream.to_string());
+        stub.arg("mail-stub").arg(format!("{protocol:?}").to_lowercase()).arg(upstream.to_string());
         let stub = Server::start(&mut stub, Core::Load, upstream, &folder.path().join("stub.log"))?;
 
-        tell(&format!("imap: {PEOPLE} accounts"));
+        tell(&format!("{}: {PEOPLE} accounts", protocol.name()));
         // Some parts have all sessions under a few passwords.
-        let site = Site::new(upstream, e2e::free_port()?, "[app_passwords]\nsessions = 1000000\n")?;
+        let door = e2e::free_port()?;
+        let more = format!("[app_passwords]\nsessions = 1000000\n{}", protocol.gateway(door, upstream));
+        let site = Site::new(e2e::free_port()?, e2e::free_port()?, &more)?;
         let mut people = vec![];
         for number in 0..PEOPLE {
             let login = format!("user{number}@example.org");
             site.account(&login)?;
-            let (_, secret) = site.app_password(&login, "mail", &["--lock", "off"])?;
+            let (_, secret) = site.app_password(&login, protocol.scope(), &["--lock", "off"])?;
             people.push((login, secret));
         }
-        Ok(Self { _stub: stub, upstream, site, people, folder })
+        Ok(Self { _stub: stub, protocol, door, upstream, site, people, folder })
     }
 
     pub(super) fn path(&self, name: &str) -> PathBuf {

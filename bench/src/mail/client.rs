@@ -1,4 +1,4 @@
-//! An IMAP client that does as little as it can: its work is not what is measured.
+//! A client that does as little as it can: its work is not what is measured.
 
 use std::net::Ipv4Addr;
 
@@ -9,6 +9,7 @@ use tokio::{
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
+use super::{Peer, Protocol, protocol::Step};
 use crate::Outcome;
 
 /// One connection.
@@ -16,26 +17,40 @@ pub(super) struct Client {
     stream: TlsStream<TcpStream>,
     /// Heard, and not yet looked at.
     heard: Vec<u8>,
+    protocol: Protocol,
 }
 
 impl Client {
     /// Connects. Sources differ, or the machine runs out of ports.
-    pub(super) async fn connect(port: u16, source: u8, tls: &TlsConnector) -> Outcome<Self> {
+    async fn connect(peer: &Peer, source: u8, tls: &TlsConnector) -> Outcome<Self> {
         let socket = TcpSocket::new_v4()?;
         socket.bind(([127, 0, 0, source], 0).into())?;
-        let stream = socket.connect((Ipv4Addr::LOCALHOST, port).into()).await?;
+        let stream = socket.connect((Ipv4Addr::LOCALHOST, peer.port).into()).await?;
         stream.set_nodelay(true)?;
         let stream = tls.connect(ServerName::try_from("localhost")?, stream).await?;
-        Ok(Self { stream, heard: vec![] })
+        Ok(Self { stream, heard: vec![], protocol: peer.protocol })
     }
 
     /// Connects and signs in.
-    pub(super) async fn signed_in(port: u16, source: u8, tls: &TlsConnector, who: &(String, String)) -> Outcome<Self> {
-        let mut client = Self::connect(port, source, tls).await?;
-        client.hear("* OK").await?;
-        client.say(&format!("a LOGIN {} {}\r\n", who.0, who.1)).await?;
-        client.hear("a OK").await?;
+    pub(super) async fn signed_in(
+        peer: &Peer,
+        source: u8,
+        tls: &TlsConnector,
+        (login, password): &(String, String),
+    ) -> Outcome<Self> {
+        let mut client = Self::connect(peer, source, tls).await?;
+        client.hear(peer.protocol.greeting()).await?;
+        client.go_through(&peer.protocol.sign_in(login, password)).await?;
         Ok(client)
+    }
+
+    /// One step after the other.
+    pub(super) async fn go_through(&mut self, steps: &[Step]) -> Outcome<()> {
+        for (words, wanted) in steps {
+            self.say(words).await?;
+            self.hear(wanted).await?;
+        }
+        Ok(())
     }
 
     pub(super) async fn say(&mut self, text: &str) -> Outcome<()> {
@@ -43,10 +58,8 @@ impl Client {
         Ok(self.stream.flush().await?)
     }
 
-    /// Reads to the line that begins like this. One with the same tag that begins
-    /// otherwise is a refusal.
+    /// Reads to the line that begins like this.
     pub(super) async fn hear(&mut self, begin: &str) -> Outcome<()> {
-        let tag = begin.split(' ').next().unwrap_or_default();
         loop {
             while let Some(end) = self.heard.iter().position(|&byte| byte == b'\n') {
                 let line = String::from_utf8_lossy(&self.heard[..end]).into_owned();
@@ -54,7 +67,7 @@ impl Client {
                 if line.starts_with(begin) {
                     return Ok(());
                 }
-                if tag != "*" && line.split(' ').next() == Some(tag) || line.starts_with("* BYE") {
+                if self.protocol.refuses(&line, begin) {
                     return Err(format!("expected {begin:?}, heard {line:?}").into());
                 }
             }
@@ -92,7 +105,7 @@ impl Client {
 
     /// Says goodbye and waits for the other side to close.
     pub(super) async fn leave(mut self) -> Outcome<()> {
-        self.say("z LOGOUT\r\n").await?;
+        self.say(self.protocol.goodbye()).await?;
         let mut octets = [0; 512];
         // Some close without TLS's goodbye.
         while self.stream.read(&mut octets).await.is_ok_and(|n| n > 0) {}

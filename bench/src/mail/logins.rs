@@ -1,4 +1,4 @@
-//! Sign-ins: a new connection, a whole TLS handshake, LOGIN, LOGOUT. Counted for
+//! Sign-ins: a new connection, a whole TLS handshake, a sign-in, goodbye. Counted for
 //! each second of processor time that the server took for them.
 
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
 
-use super::{Peer, Who, Yard, client::Client};
+use super::{Peer, Protocol, Who, Yard, client::Client};
 use crate::{
     Extent, Outcome,
     report::{Goal, Line, Unit, tell},
@@ -18,8 +18,14 @@ use crate::{
 /// Clients at once.
 const AT_ONCE: usize = 32;
 
-pub(crate) fn measure(extent: &Extent) -> Outcome<Vec<Line>> {
-    let yard = Yard::new()?;
+/// Of the protocols beside IMAP.
+pub(crate) fn measure_others(extent: &Extent) -> Outcome<Vec<Line>> {
+    let lines = Protocol::OTHERS.into_iter().map(|protocol| measure(extent, protocol));
+    Ok(lines.collect::<Outcome<Vec<_>>>()?.concat())
+}
+
+pub(crate) fn measure(extent: &Extent, protocol: Protocol) -> Outcome<Vec<Line>> {
+    let yard = Yard::new(protocol)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(in_turns(&yard, extent))
 }
@@ -27,17 +33,18 @@ pub(crate) fn measure(extent: &Extent) -> Outcome<Vec<Line>> {
 async fn in_turns(yard: &Yard, extent: &Extent) -> Outcome<Vec<Line>> {
     let seconds = if extent.quick { 1.0 } else { 2.0 };
     let (tls, people) = (tls::connector()?, Arc::new(yard.people.clone()));
-    let peers = Who::ALL.map(|who| (who, who.start(yard)));
+    let peers = Who::all(yard.protocol).iter().map(|&who| (who, who.start(yard)));
+    let sign_ins = format!("{} sign-ins", yard.protocol.name());
     let mut measured = vec![];
     for (who, peer) in peers {
-        let peer = peer?;
+        let peer = Arc::new(peer?);
         // First uses are committed, page faults happen: neither is a sign-in.
         logins(&peer, &tls, &people, 0.5).await?;
         measured.push((who, peer, Series::default(), Series::default()));
     }
     for round in 1..=extent.rounds(9) {
         for (who, peer, per_core_second, per_second) in &mut measured {
-            tell(&format!("imap-logins: round {round}, {}", who.name()));
+            tell(&format!("{sign_ins}: round {round}, {}", who.name()));
             let (counted, worked, took) = logins(peer, &tls, &people, seconds).await?;
             per_core_second.push(counted / worked);
             per_second.push(counted / took);
@@ -54,7 +61,7 @@ async fn in_turns(yard: &Yard, extent: &Extent) -> Outcome<Vec<Line>> {
             _ => (Unit::Times, None),
         };
         if *who == Who::Postern {
-            lines.push(Line::new("IMAP sign-ins, Postern", series.clone(), Unit::PerCoreSecond));
+            lines.push(Line::new(format!("{sign_ins}, Postern"), series.clone(), Unit::PerCoreSecond));
         } else {
             let what = format!("  {} ({:.0} /s by the clock)", who.name(), per_second.median());
             let line = Line::new(what, series.clone(), Unit::PerCoreSecond);
@@ -66,7 +73,7 @@ async fn in_turns(yard: &Yard, extent: &Extent) -> Outcome<Vec<Line>> {
 
 /// How many sign-ins, in how much processor time of the server, in how many seconds.
 async fn logins(
-    peer: &Peer,
+    peer: &Arc<Peer>,
     tls: &TlsConnector,
     people: &Arc<Vec<(String, String)>>,
     seconds: f64,
@@ -74,12 +81,12 @@ async fn logins(
     let (before, watch) = (peer.server.worked(), Stopwatch::start());
     let mut clients = JoinSet::new();
     for at in 0..AT_ONCE {
-        let (tls, people, port) = (tls.clone(), people.clone(), peer.port);
+        let (tls, people, peer) = (tls.clone(), people.clone(), peer.clone());
         clients.spawn(async move {
             let (who, source) = (&people[at % people.len()], u8::try_from(at % 200)? + 1);
             let mut counted = 0_u32;
             while watch.seconds() < seconds {
-                Client::signed_in(port, source, &tls, who).await?.leave().await?;
+                Client::signed_in(&peer, source, &tls, who).await?.leave().await?;
                 counted += 1;
             }
             Outcome::Ok(counted)

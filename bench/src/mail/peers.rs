@@ -3,7 +3,7 @@
 
 use std::{fs, process::Command};
 
-use super::Yard;
+use super::{Protocol, Yard};
 use crate::{
     Outcome,
     machine::{Core, descriptors, ourselves},
@@ -29,10 +29,17 @@ pub(super) enum Who {
 pub(super) struct Peer {
     pub(super) server: Server,
     pub(super) port: u16,
+    pub(super) protocol: Protocol,
 }
 
 impl Who {
-    pub(super) const ALL: [Self; 5] = [Self::Postern, Self::Pump, Self::Haproxy, Self::Nginx, Self::Dovecot];
+    /// Those that stand in front of servers of this protocol.
+    pub(super) fn all(protocol: Protocol) -> &'static [Self] {
+        match protocol {
+            Protocol::Imap => &[Self::Postern, Self::Pump, Self::Haproxy, Self::Nginx, Self::Dovecot],
+            _ => &[Self::Postern, Self::Pump, Self::Haproxy],
+        }
+    }
 
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -47,7 +54,7 @@ impl Who {
     /// Starts it. Postern comes first: it makes the certificate.
     pub(super) fn start(self, yard: &Yard) -> Outcome<Peer> {
         let port = match self {
-            Self::Postern => yard.site.imap,
+            Self::Postern => yard.door,
             _ => e2e::free_port()?,
         };
         let mut command = match self {
@@ -59,7 +66,7 @@ impl Who {
         };
         let log = yard.path(&format!("{self:?}.log"));
         let server = Server::start(&mut command, Core::Server, port, &log)?;
-        Ok(Peer { server, port })
+        Ok(Peer { server, port, protocol: yard.protocol })
     }
 }
 
@@ -83,7 +90,7 @@ fn haproxy(yard: &Yard, port: u16) -> Outcome<Command> {
     let config = format!(
         "global\n nbthread 1\n maxconn {}\n tune.ssl.cachesize 0\n\
          defaults\n mode tcp\n timeout connect 5s\n timeout client 1h\n timeout server 1h\n\
-         listen imaps\n bind 127.0.0.1:{port} ssl crt {} backlog 4096\n server behind 127.0.0.1:{}\n",
+         listen mail\n bind 127.0.0.1:{port} ssl crt {} backlog 4096\n server behind 127.0.0.1:{}\n",
         // It refuses to start with more than there are descriptors for.
         descriptors().min(40_000) / 2 - 40,
         pem.display(),
