@@ -4,6 +4,7 @@
 //! The first octet of an input says how the rest is cut: 0 not at all, else into
 //! pieces of so many octets.
 
+use bytes::BytesMut;
 use fingerprint::{
     Signature,
     tls::{ClientHello, NotAHello},
@@ -33,10 +34,10 @@ pub const ALL: [Target; 16] = [
     ("sasl", sasl),
     ("basic", basic),
     ("http_path", http_path),
+    ("http_messages", http_messages),
     ("dav", dav),
     ("client_hello", client_hello),
     ("imap_provisional", imap_provisional),
-    ("http_head", http_head),
 ];
 
 pub fn imap_server(input: &[u8]) {
@@ -174,16 +175,6 @@ pub fn imap_provisional(input: &[u8]) {
     }
 }
 
-/// A head is whole or not however much is behind it.
-pub fn http_head(input: &[u8]) {
-    if let http::Head::Whole(seen, length) = http::Head::read(input) {
-        let looks = Signature::new(None, &seen);
-        assert_eq!(looks.to_string().parse(), Ok(looks));
-        assert_eq!(http::Head::read(&input[..length]), http::Head::Whole(seen, length));
-        assert_eq!(http::Head::read(&input[..length - 1]), http::Head::Incomplete);
-    }
-}
-
 /// The octets are the client's and the server's in turn.
 pub fn smtp_session(input: &[u8]) {
     let extensions = || smtp::Extensions::read(["PIPELINING", "SIZE 7", "CHUNKING"]);
@@ -244,6 +235,49 @@ pub fn http_path(input: &[u8]) {
     let slash = if path.is_collection() { "/" } else { "" };
     assert_eq!(http::Path::parse(&format!("{}{slash}", path.encoded())).as_ref(), Ok(&path));
     assert!(path.is_within(&http::Path::root()) && path.parent().is_none_or(|parent| path.is_within(&parent)));
+}
+
+/// Requests in a row, or answers: the same heads and bodies however they are cut, and
+/// the same end.
+pub fn http_messages(input: &[u8]) {
+    let (octets, pieces) = cut(input);
+    let request = |heard: &mut BytesMut| {
+        let asked = http::head::request(heard).map_err(drop)?;
+        Ok(asked.map(|asked| (format!("{:?} {:?} {} {}", asked.parts, asked.seen, asked.goes_on, asked.waits), asked.body)))
+    };
+    let answer = |heard: &mut BytesMut| {
+        let answered = http::head::answer(heard, &Default::default()).map_err(drop)?;
+        Ok(answered.map(|answered| (format!("{:?} {}", answered.answer, answered.goes_on), answered.body)))
+    };
+    assert_eq!(messages(&pieces, request), messages(&[octets], request));
+    assert_eq!(messages(&pieces, answer), messages(&[octets], answer));
+}
+
+/// Heads and bodies in turn, and whether they end in something malformed.
+fn messages(
+    pieces: &[&[u8]],
+    head: impl Fn(&mut BytesMut) -> Result<Option<(String, http::Rest)>, ()>,
+) -> (Vec<(String, Vec<u8>)>, bool) {
+    let (mut heard, mut body, mut seen) = (BytesMut::new(), http::Rest::Nothing, Vec::<(String, Vec<u8>)>::new());
+    for piece in pieces {
+        heard.extend_from_slice(piece);
+        loop {
+            match (body.take(&mut heard), seen.last_mut()) {
+                (Err(_), _) => return (seen, true),
+                (Ok(Some(data)), Some((_, whole))) => whole.extend_from_slice(&data),
+                _ if !body.is_over() || heard.is_empty() => break,
+                _ => match head(&mut heard) {
+                    Err(()) => return (seen, true),
+                    Ok(None) => break,
+                    Ok(Some((text, rest))) => {
+                        seen.push((text, Vec::new()));
+                        body = rest;
+                    }
+                },
+            }
+        }
+    }
+    (seen, false)
 }
 
 /// What stands where is really there.

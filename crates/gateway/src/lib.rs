@@ -3,7 +3,7 @@
 //! own server behind.
 //!
 //! **What it is.** [`MailDoor`] and [`HttpDoor`], each a `front::Service`. The
-//! parsing is `protocols`' and hyper's, the decision the keeper's; what is left
+//! parsing is `protocols`' and, for HTTP/2, hyper's, the decision the keeper's; what is left
 //! here is IO, time-outs, the order of steps, and what passes between an app and
 //! the server behind: which headers, whose name, and nothing after a revocation.
 //!

@@ -5,7 +5,7 @@ use std::error::Error;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty, Full, combinators::UnsyncBoxBody};
 
-/// Why a body breaks off. Hyper then cuts the connection, so that no client
+/// Why a body breaks off. The connection is then cut, so that no client
 /// takes a part for the whole.
 pub type BodyError = Box<dyn Error + Send + Sync>;
 

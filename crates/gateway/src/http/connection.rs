@@ -15,14 +15,13 @@ use front::Stream;
 use http::StatusCode;
 use http_body::{Body, Frame, SizeHint};
 use keeper::Fenced;
+use protocols::http::{
+    Rest,
+    head::{self, Asked},
+};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf},
     time::timeout,
-};
-
-use super::{
-    head::{self, Asked},
-    rest::Rest,
 };
 
 /// As much of a body is read at once, in octets.

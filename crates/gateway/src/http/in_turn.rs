@@ -16,6 +16,7 @@ use std::{
 use front::{Seat, Shutdown};
 use http::Response;
 use keeper::{Fenced, Holder};
+use protocols::http::head::Asked;
 
 use super::{
     HttpDoor,
@@ -24,7 +25,6 @@ use super::{
     body::Body,
     caller::Caller,
     connection::Connection,
-    head::Asked,
     malformed,
     steady::Source,
 };

@@ -14,14 +14,13 @@ use bytes::{Bytes, BytesMut};
 use front::Stream;
 use http::{Method, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
+use protocols::http::{Rest, head};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
 use super::{
     alarm::Alarm,
     connection::AT_ONCE,
-    head,
     pool::Pool,
-    rest::Rest,
     sent::{Sending, Step},
 };
 

@@ -23,9 +23,10 @@ use http::{HeaderValue, Request, Response, StatusCode, header, request::Parts};
 use hyper::{body::Incoming, rt::Executor, server::conn::http2, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use keeper::{Fenced, Holder, LiveSession};
+use protocols::http::head;
 use tokio::sync::Notify;
 
-use super::{HttpDoor, body::Body, caller::Caller, head, malformed, response_policy, saying, steady::Source};
+use super::{HttpDoor, body::Body, caller::Caller, malformed, response_policy, saying, steady::Source};
 
 /// Requests at once. More have to wait.
 const AT_ONCE: u32 = 32;

@@ -1,6 +1,6 @@
 //! Requests that are meant for somebody else, or that two servers could take for
 //! two different ones, are answered here, and the connection closed: what follows
-//! them may not be what it seems. How they are written [`super::head`] sees to.
+//! them may not be what it seems. How they are written [`protocols::http::head`] sees to.
 
 use http::{HeaderMap, StatusCode, Version, header, request::Parts, uri::Authority};
 

@@ -60,7 +60,7 @@ async fn bodies_pass_both_ways_and_connections_are_kept() {
     let dav = dav(&world, &behind);
     let mut client = Client::connect(dav.address).await;
     client.request("PUT /a", &format!("{credentials}Content-Length: 5\r\n\r\nhello")).await;
-    // The helper's empty line came after the body: hyper takes it as noise ahead of the next request.
+    // The helper's empty line came after the body: it is noise ahead of the next request.
     assert_eq!(client.answer().await.unwrap().text(), "hello");
     client
         .say(

@@ -1,7 +1,8 @@
 //! A recorded client meets our decoders: what they see of it.
 
 use fingerprint::{Dialogue, Protocol, Signature};
-use protocols::{Event, ServerSide, Transport, http::Head, imap, smtp};
+use bytes::BytesMut;
+use protocols::{Event, ServerSide, Transport, http::head, imap, smtp};
 
 use crate::capture::Capture;
 
@@ -80,18 +81,14 @@ fn submission(capture: &Capture) -> Option<Dialogue> {
 
 fn http(capture: &Capture) -> Vec<Dialogue> {
     assert_eq!(capture.transport(), Transport::Encrypted);
-    let octets = capture.chunks.concat();
-    let mut octets = octets.as_bytes();
+    let mut heard = BytesMut::from(capture.chunks.concat().as_bytes());
     let mut seen = Vec::new();
-    while let Head::Whole(dialogue, length) = Head::read(octets) {
-        let head = String::from_utf8_lossy(&octets[..length]).to_lowercase();
-        let value =
-            |name: &str| head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':').map(str::trim));
-        if value("authorization").is_some() {
-            seen.push(dialogue);
+    while let Some(asked) = head::request(&mut heard).unwrap() {
+        if asked.parts.headers.contains_key("authorization") {
+            seen.push(asked.seen);
         }
-        let body = value("content-length").map_or(0, |length| length.parse().unwrap());
-        octets = octets.get(length + body..).unwrap_or_default();
+        let mut body = asked.body;
+        while body.take(&mut heard).unwrap().is_some() {}
     }
     seen
 }

@@ -9,19 +9,31 @@ const ASIDE: u32 = 16 * 1024;
 
 /// What is still to come of a body.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Rest {
+pub enum Rest {
+    /// All of it has come, or there is none.
     Nothing,
+    /// So many octets.
     Octets(u64),
-    Chunks(Chunk, u32),
+    /// Chunks, of which the last is empty.
+    Chunks(Chunks),
     /// All that comes. Only answers may end so.
     UntilClosed,
     /// It does not go on as a body does.
     Broken,
 }
 
-/// Where in a chunked body, and how long the chunk is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Chunk {
+/// Where in a chunked body.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Chunks {
+    at: Chunk,
+    /// So many octets that are no data were read in a row.
+    aside: u32,
+}
+
+/// And how long the chunk is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Chunk {
+    #[default]
     Begin,
     Size(u64),
     /// Spaces that some put behind the size.
@@ -38,36 +50,45 @@ pub(super) enum Chunk {
 
 /// What came is no body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("its body is malformed")]
-pub(super) struct Malformed;
+#[error("a malformed body")]
+pub struct Malformed;
 
 impl Rest {
-    pub(super) const CHUNKS: Self = Self::Chunks(Chunk::Begin, 0);
+    /// A chunked body, of which nothing has come.
+    pub const CHUNKED: Self = Self::Chunks(Chunks { at: Chunk::Begin, aside: 0 });
 
-    pub(super) fn octets(length: u64) -> Self {
+    /// A body of this length.
+    #[must_use]
+    pub fn octets(length: u64) -> Self {
         if length == 0 { Self::Nothing } else { Self::Octets(length) }
     }
 
-    pub(super) fn is_over(&self) -> bool {
+    /// True if nothing more is to come.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
         *self == Self::Nothing
     }
 
     /// How much of it there is, where that is known.
-    pub(super) fn length(&self) -> Option<u64> {
+    #[must_use]
+    pub fn length(&self) -> Option<u64> {
         match self {
             Self::Nothing => Some(0),
             Self::Octets(left) => Some(*left),
-            Self::Chunks(..) | Self::UntilClosed | Self::Broken => None,
+            Self::Chunks(_) | Self::UntilClosed | Self::Broken => None,
         }
     }
 
     /// Takes off what of it has been heard. `None` if more has to be heard, or all was.
-    pub(super) fn take(&mut self, heard: &mut BytesMut) -> Result<Option<Bytes>, Malformed> {
+    ///
+    /// # Errors
+    /// It does not go on as a body does. What came before that has been returned.
+    pub fn take(&mut self, heard: &mut BytesMut) -> Result<Option<Bytes>, Malformed> {
         self.step_to_data(heard);
         let data = match self {
             Self::Broken => return Err(Malformed),
             Self::UntilClosed if !heard.is_empty() => heard.split(),
-            Self::Octets(left) | Self::Chunks(Chunk::Data(left), _) if !heard.is_empty() => {
+            Self::Octets(left) | Self::Chunks(Chunks { at: Chunk::Data(left), .. }) if !heard.is_empty() => {
                 let count = usize::try_from(*left).unwrap_or(usize::MAX).min(heard.len());
                 *left -= count as u64;
                 heard.split_to(count)
@@ -83,14 +104,17 @@ impl Rest {
         loop {
             match self {
                 Self::Octets(0) => *self = Self::Nothing,
-                Self::Chunks(Chunk::Data(0), _) => *self = Self::Chunks(Chunk::DataReturn, 0),
-                Self::Chunks(Chunk::Data(_), _) => return,
-                Self::Chunks(chunk, aside) => {
+                Self::Chunks(Chunks { at: Chunk::Data(1..), .. }) => return,
+                Self::Chunks(chunks) => {
+                    if chunks.at == Chunk::Data(0) {
+                        *chunks = Chunks { at: Chunk::DataReturn, aside: 0 };
+                    }
                     let Some(&octet) = heard.first() else { return };
                     heard.advance(1);
-                    *self = match chunk.step(octet) {
-                        _ if *aside >= ASIDE => Self::Broken,
-                        Some(Some(next)) => Self::Chunks(next, *aside + 1),
+                    let aside = chunks.aside + 1;
+                    *self = match chunks.at.step(octet) {
+                        _ if aside > ASIDE => Self::Broken,
+                        Some(Some(at)) => Self::Chunks(Chunks { at, aside }),
                         Some(None) => Self::Nothing,
                         None => Self::Broken,
                     };
@@ -150,7 +174,7 @@ mod tests {
     fn a_body_ends_where_its_head_or_its_chunks_say() {
         let chunks = b"1A;x=y\r\nGET /hidden HTTP/1.1\r\n\r\n..\r\n1 ;z\r\n!\r\n0\r\nX: y\r\nZ: \r\n\r\nGET";
         for cut in 1..chunks.len() {
-            let (data, rest, left) = taken(chunks, cut, Rest::CHUNKS);
+            let (data, rest, left) = taken(chunks, cut, Rest::CHUNKED);
             assert_eq!((data.as_slice(), rest, left), (&b"GET /hidden HTTP/1.1\r\n\r\n..!"[..], Rest::Nothing, 3));
             assert_eq!(taken(b"abcGET", cut, Rest::octets(3)), (b"abc".to_vec(), Rest::Nothing, 3));
             assert_eq!(taken(b"abc", cut, Rest::UntilClosed), (b"abc".to_vec(), Rest::UntilClosed, 0));
@@ -174,7 +198,7 @@ mod tests {
             &format!("0\r\n{}\r\n", "X: y\r\n".repeat(ASIDE as usize / 6)),
         ] {
             for cut in [1, 7, broken.len()] {
-                let (data, rest, _) = taken(broken.as_bytes(), cut, Rest::CHUNKS);
+                let (data, rest, _) = taken(broken.as_bytes(), cut, Rest::CHUNKED);
                 assert_eq!(rest, Rest::Broken, "{broken:.40}");
                 assert!(data.len() <= 1 && rest.length().is_none() && !rest.is_over());
             }
