@@ -243,7 +243,8 @@ pub fn http_messages(input: &[u8]) {
     let (octets, pieces) = cut(input);
     let request = |heard: &mut BytesMut| {
         let asked = http::head::request(heard).map_err(drop)?;
-        Ok(asked.map(|asked| (format!("{:?} {:?} {} {}", asked.parts, asked.seen, asked.goes_on, asked.waits), asked.body)))
+        Ok(asked
+            .map(|asked| (format!("{:?} {:?} {} {}", asked.parts, asked.seen, asked.goes_on, asked.waits), asked.body)))
     };
     let answer = |heard: &mut BytesMut| {
         let answered = http::head::answer(heard, &Default::default()).map_err(drop)?;

@@ -22,6 +22,7 @@ pub mod drive;
 mod http;
 mod mail;
 mod relay;
+mod tls_family;
 mod upstream;
 
 pub use http::{

@@ -117,7 +117,10 @@ impl Portal {
     }
 
     /// Answers one request that came from `peer`, for whoever serves the connection.
-    pub async fn answer(&self, request: Request<hyper::body::Incoming>, peer: IpAddr) -> http::Response<Body> {
+    pub async fn answer<B>(&self, request: Request<B>, peer: IpAddr) -> http::Response<Body>
+    where
+        B: hyper::body::Body<Data = axum::body::Bytes, Error: Into<axum::BoxError>> + Send + 'static,
+    {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(Caller(peer));
         match self.router.clone().oneshot(request).await {

@@ -80,7 +80,7 @@ pub(crate) fn endpoints(
             all.push((endpoint, door.clone()));
         }
     }
-    let pages = pages::service(config, &lasting.portal, beside);
+    let pages = pages::service(config, keeper, &lasting.portal, beside);
     let security = if config.portal.tls { Security::Implicit(tls_for_pages) } else { Security::None };
     for address in &config.portal.listen {
         all.push((endpoint(config, "portal", address, security.clone(), &[]), pages.clone()));

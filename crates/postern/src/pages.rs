@@ -8,7 +8,7 @@ use front::{Connection, Service};
 use gateway::{Body, HttpDoor, Named};
 use http::{HeaderMap, Request, Response};
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
+use keeper::Keeper;
 use portal::Portal;
 
 use crate::config::{Config, HostName};
@@ -17,12 +17,12 @@ use crate::config::{Config, HostName};
 pub(crate) type Beside = (HostName, Arc<HttpDoor>);
 
 /// What answers there.
-pub(crate) fn service(config: &Config, portal: &Portal, beside: Vec<Beside>) -> Arc<dyn Service> {
+pub(crate) fn service(config: &Config, keeper: &Arc<Keeper>, portal: &Portal, beside: Vec<Beside>) -> Arc<dyn Service> {
     if beside.is_empty() {
         return Arc::new(Alone(portal.clone()));
     }
     let pages = Arc::new(Pages(portal.clone()));
-    let named = Named::new(config.url.host(), config.url.scheme() == "https", pages);
+    let named = Named::new(config.url.host(), config.url.scheme() == "https", pages, keeper.clone());
     Arc::new(beside.into_iter().fold(named, |named, (host, door)| named.with(host.as_str(), door)))
 }
 
@@ -41,7 +41,7 @@ struct Pages(Portal);
 
 #[async_trait]
 impl gateway::Pages for Pages {
-    async fn answer(&self, request: Request<Incoming>, peer: IpAddr) -> Response<Body> {
+    async fn answer(&self, request: Request<Body>, peer: IpAddr) -> Response<Body> {
         self.0.answer(request, peer).await.map(|body| body.map_err(Into::into).boxed_unsync())
     }
 

@@ -17,6 +17,16 @@ use super::{
 pub(super) struct To {
     is_head: bool,
     version: Version,
+    policy: Policy,
+}
+
+/// What browsers are told of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Policy {
+    /// That of doors: [`response_policy`].
+    OfDoors,
+    /// Whoever made it has said so.
+    ItsOwn,
 }
 
 /// How the client sees where the body ends.
@@ -33,11 +43,16 @@ enum Ends {
 
 impl To {
     pub(super) fn new(request: &request::Parts) -> Self {
-        Self { is_head: request.method == Method::HEAD, version: request.version }
+        Self { is_head: request.method == Method::HEAD, version: request.version, policy: Policy::OfDoors }
+    }
+
+    /// An answer of the pages beside a door, which have cookies and a policy of their own.
+    pub(super) fn of_pages(self) -> Self {
+        Self { policy: Policy::ItsOwn, ..self }
     }
 
     /// To what cannot be read, close to nothing is known.
-    pub(super) const MALFORMED: Self = Self { is_head: false, version: Version::HTTP_11 };
+    pub(super) const MALFORMED: Self = Self { is_head: false, version: Version::HTTP_11, policy: Policy::OfDoors };
 
     fn ends(self, answer: &mut Parts, body: &Body) -> Ends {
         let headers = &mut answer.headers;
@@ -85,7 +100,7 @@ pub(super) async fn answer(
     let mut ends = to.ends(&mut head, &body);
     let goes_on = goes_on && ends != Ends::Closing && !head.headers.contains_key(header::CONNECTION);
     let mut out = BytesMut::with_capacity(1024);
-    write_head(&mut out, &head, date, goes_on);
+    write_head(&mut out, &head, to.policy, date, goes_on);
     connection.begins_to_answer();
     while ends != Ends::Nothing {
         let frame = poll_fn(|cx| match Pin::new(&mut body).poll_frame(cx) {
@@ -120,14 +135,18 @@ pub(super) async fn answer(
     Ok(goes_on)
 }
 
-fn write_head(out: &mut BytesMut, head: &Parts, date: &HeaderValue, goes_on: bool) {
+fn write_head(out: &mut BytesMut, head: &Parts, policy: Policy, date: &HeaderValue, goes_on: bool) {
     out.extend_from_slice(b"HTTP/1.1 ");
     out.extend_from_slice(head.status.as_str().as_bytes());
     out.put_u8(b' ');
     out.extend_from_slice(head.status.canonical_reason().unwrap_or_default().as_bytes());
-    let of_answer =
-        head.headers.iter().filter(|(name, _)| response_policy::passes(name) && *name != header::CONNECTION);
-    let policy = response_policy::ON_EVERY_ANSWER.iter().map(|(name, value)| (name, value));
+    let passes = |name| policy == Policy::ItsOwn || response_policy::passes(name);
+    let of_answer = head.headers.iter().filter(|(name, _)| passes(name) && *name != header::CONNECTION);
+    let on_every_answer = match policy {
+        Policy::OfDoors => &response_policy::ON_EVERY_ANSWER[..],
+        Policy::ItsOwn => &[],
+    };
+    let policy = on_every_answer.iter().map(|(name, value)| (name, value));
     let close = (&header::CONNECTION, &HeaderValue::from_static("close"));
     let dated = (&header::DATE, date);
     let own = [(!goes_on).then_some(close), (!head.headers.contains_key(header::DATE)).then_some(dated)];

@@ -2,22 +2,28 @@
 
 use std::net::IpAddr;
 
-use front::Connection;
+use fingerprint::tls::Family;
+use front::Stream;
+
+use crate::tls_family::family_of;
 
 /// Who speaks on a connection.
 pub(super) struct Caller {
     pub(super) address: IpAddr,
+    /// The TLS library at the other end; `None` where TLS ends in front.
+    pub(super) family: Option<Family>,
     /// The headers that say so, the same for each request; the last is left open, for
     /// the host that it names.
     pub(super) said: Box<str>,
 }
 
 impl Caller {
-    pub(super) fn on(connection: &Connection) -> Self {
-        Self::new(connection.peer.address, connection.stream.is_encrypted())
+    pub(super) fn on(stream: &mut Stream, address: IpAddr) -> Self {
+        let is_encrypted = stream.is_encrypted();
+        Self::new(address, is_encrypted, family_of(stream))
     }
 
-    pub(super) fn new(address: IpAddr, is_encrypted: bool) -> Self {
+    pub(super) fn new(address: IpAddr, is_encrypted: bool, family: Option<Family>) -> Self {
         let scheme = if is_encrypted { "https" } else { "http" };
         let node = match address {
             IpAddr::V4(address) => address.to_string(),
@@ -27,6 +33,6 @@ impl Caller {
         let said = format!(
             "x-forwarded-proto: {scheme}\r\nx-forwarded-for: {address}\r\nforwarded: for={node};proto={scheme}"
         );
-        Self { address, said: said.into() }
+        Self { address, family, said: said.into() }
     }
 }

@@ -202,7 +202,7 @@ mod tests {
             login: "alice@example.org",
             handover: &HttpHandover::Header(HeaderName::from_static("x-remote-user")),
             prefix: None,
-            caller: &Caller::new("2001:db8::7".parse().unwrap(), true),
+            caller: &Caller::new("2001:db8::7".parse().unwrap(), true, None),
         };
         let head = for_upstream(&request, "/a", Length::Octets(7), &asking).unwrap();
         let head = String::from_utf8(head).unwrap();

@@ -7,14 +7,15 @@
 use std::{
     future::{Future, poll_fn},
     io,
+    net::IpAddr,
     pin::pin,
     sync::Arc,
     task::Poll,
     time::Duration,
 };
 
-use front::{Seat, Shutdown};
-use http::Response;
+use front::{Seat, Shutdown, Stream};
+use http::{HeaderValue, Request, Response, request::Parts};
 use keeper::{Fenced, Holder};
 use protocols::http::head::Asked;
 
@@ -22,23 +23,49 @@ use super::{
     HttpDoor,
     alarm::Alarm,
     answering::{self, To},
-    body::Body,
+    body::{Body, from_body},
     caller::Caller,
     connection::Connection,
     malformed,
+    named::Pages,
     steady::Source,
+    strict,
 };
 
 /// The head of a request comes within this, also of the next one on a
 /// connection that is kept open.
 const HEAD: Duration = Duration::from_secs(60);
 
+/// Who answers the requests of a connection.
+pub(super) trait Hosts: Sync {
+    /// Who answers this one.
+    fn host(&self, request: &Parts) -> Host<'_>;
+
+    /// The date of an answer.
+    fn date(&self) -> HeaderValue;
+
+    /// For the log.
+    fn name(&self) -> &str;
+}
+
+/// Who answers a request.
+pub(super) enum Host<'a> {
+    /// A door, which sees this caller.
+    Door(&'a HttpDoor, &'a Caller),
+    /// A door, which sees another caller with each request: a web server in front
+    /// speaks for all.
+    DoorInFront(&'a HttpDoor, Box<Caller>),
+    /// Pages, and their visitor's connection is from here.
+    Pages(&'a dyn Pages, IpAddr),
+    /// Nobody.
+    Nobody(Response<Body>),
+}
+
 /// What the requests of a connection share.
-struct Shared<'a> {
-    door: &'a HttpDoor,
+struct Shared<'a, H> {
+    hosts: &'a H,
     connection: Connection,
     holder: Holder,
-    caller: Caller,
     seat: Seat,
     shutdown: Shutdown,
 }
@@ -57,20 +84,18 @@ impl From<io::Error> for Over {
 }
 
 /// Serves a connection to its end.
-pub(super) async fn serve(door: &HttpDoor, connection: front::Connection) {
-    let caller = Caller::on(&connection);
-    let front::Connection { stream, shutdown, seat, .. } = connection;
+pub(super) async fn serve(hosts: &impl Hosts, stream: Stream, seat: Seat, shutdown: Shutdown) {
     let holder = Holder::default();
     let connection = Connection::new(Fenced::new(stream, holder.clone()));
-    let shared = Shared { door, connection, holder, caller, seat, shutdown };
+    let shared = Shared { hosts, connection, holder, seat, shutdown };
     match shared.serve().await {
         Ok(()) => shared.connection.close().await,
-        Err(Over::Broken(error)) => tracing::debug!(door = %door.door.name, %error, "the connection broke"),
+        Err(Over::Broken(error)) => tracing::debug!(door = hosts.name(), %error, "the connection broke"),
         Err(Over::Cut) => {}
     }
 }
 
-impl Shared<'_> {
+impl<H: Hosts> Shared<'_, H> {
     async fn serve(&self) -> Result<(), Over> {
         let mut stopping = pin!(self.shutdown.requested());
         let mut late = Alarm::default();
@@ -99,11 +124,21 @@ impl Shared<'_> {
         }
     }
 
-    /// The path of every request, top to bottom. False if it was the last.
+    /// False if it was the last.
     async fn answer(&self, asked: Asked) -> Result<bool, Over> {
-        let Asked { mut parts, goes_on, .. } = asked;
+        match self.hosts.host(&asked.parts) {
+            Host::Door(door, caller) => self.answer_at(door, caller, asked).await,
+            Host::DoorInFront(door, caller) => self.answer_at(door, &caller, asked).await,
+            Host::Pages(pages, peer) => self.show(pages, peer, asked).await,
+            Host::Nobody(answer) => Ok(self.say(answer, To::new(&asked.parts), false).await?),
+        }
+    }
+
+    /// The path of every request to a door, top to bottom.
+    async fn answer_at(&self, door: &HttpDoor, caller: &Caller, asked: Asked) -> Result<bool, Over> {
+        let Asked { mut parts, goes_on, seen, .. } = asked;
         let (to, body) = (To::new(&parts), self.connection.body());
-        let (grant, session) = match self.door.admit(&mut parts, &self.caller).await {
+        let (grant, session) = match door.admit(&mut parts, &seen, caller).await {
             Ok(admitted) => admitted,
             // Nobody reads the rest of it.
             Err(refused) => return Ok(self.say(refused, to, goes_on && self.connection.is_read()).await?),
@@ -113,7 +148,7 @@ impl Shared<'_> {
         let session = Arc::new(session);
         let answering = async {
             let body = Source::Alone(body);
-            let answer = self.door.fetch(parts, body, &self.caller, &grant, session.clone()).await;
+            let answer = door.fetch(parts, body, caller, &grant, session.clone()).await;
             self.say(answer, to, goes_on).await
         };
         let goes_on = tokio::select! {
@@ -129,8 +164,26 @@ impl Shared<'_> {
         Ok(goes_on && self.connection.is_read())
     }
 
+    async fn show(&self, pages: &dyn Pages, peer: IpAddr, asked: Asked) -> Result<bool, Over> {
+        let Asked { parts, goes_on, .. } = asked;
+        let (to, body) = (To::new(&parts), self.connection.body());
+        if let Err(status) = strict::check(&parts) {
+            return Ok(self.say(malformed(status), to, false).await?);
+        }
+        let answering = async {
+            let answer = pages.answer(Request::from_parts(parts, from_body(body)), peer).await;
+            self.say(answer, to.of_pages(), goes_on).await
+        };
+        let goes_on = tokio::select! {
+            biased;
+            goes_on = answering => goes_on?,
+            () = self.connection.is_left() => return Err(Over::Cut),
+        };
+        Ok(goes_on && self.connection.is_read())
+    }
+
     async fn say(&self, answer: Response<Body>, to: To, goes_on: bool) -> io::Result<bool> {
-        let date = self.door.dated.at(self.door.keeper.now());
+        let date = self.hosts.date();
         answering::answer(&self.connection, answer, to, &date, goes_on && !self.shutdown.is_requested()).await
     }
 }

@@ -31,6 +31,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use authority::{Client, Door, Grant, Scopes, Secret};
+use fingerprint::{Dialogue, Signature};
 use front::{Connection, Service};
 use http::{HeaderValue, Request, Response, StatusCode, header, request::Parts};
 use keeper::{Keeper, LiveSession, SignIn, SignInAttempt, TurnedAway};
@@ -40,6 +41,7 @@ use self::{
     caller::Caller,
     date::Dated,
     forward::Forward,
+    in_turn::{Host, Hosts},
     kinds::ByKind,
     routes::{Routes, Ways},
     server_behind::{ServerBehind, Turned},
@@ -167,7 +169,12 @@ impl HttpDoor {
     }
 
     /// Lets a request in, or says why not.
-    async fn admit(&self, request: &mut Parts, caller: &Caller) -> Result<(Grant, LiveSession), Response<Body>> {
+    async fn admit(
+        &self,
+        request: &mut Parts,
+        seen: &Dialogue,
+        caller: &Caller,
+    ) -> Result<(Grant, LiveSession), Response<Body>> {
         strict::check(request).map_err(malformed)?;
         if response_policy::is_for_a_page(&request.headers) {
             return Err(saying(StatusCode::FORBIDDEN, &response_policy::is_for_apps(&self.portal)));
@@ -187,7 +194,7 @@ impl HttpDoor {
             secret: &secret,
             door: &door,
             from: caller.address,
-            client: Client::Unseen,
+            client: Client::Shown(Signature::new(caller.family.as_ref(), seen)),
         };
         match self.keeper.sign_in(attempt).await {
             SignIn::Refused(TurnedAway::OutOfScope) | SignIn::Admitted(..) if !is_served => {
@@ -285,9 +292,30 @@ fn last(mut answer: Response<Body>) -> Response<Body> {
 impl Service for HttpDoor {
     async fn serve(&self, connection: Connection) {
         if connection.stream.alpn() == Some(b"h2") {
-            multiplexed::serve(self, connection).await;
-        } else {
-            in_turn::serve(self, connection).await;
+            return multiplexed::serve(self, connection).await;
         }
+        let Connection { mut stream, peer, shutdown, seat, .. } = connection;
+        let caller = Caller::on(&mut stream, peer.address);
+        in_turn::serve(&Alone { door: self, caller }, stream, seat, shutdown).await;
+    }
+}
+
+/// A door that a connection is for.
+struct Alone<'a> {
+    door: &'a HttpDoor,
+    caller: Caller,
+}
+
+impl Hosts for Alone<'_> {
+    fn host(&self, _: &Parts) -> Host<'_> {
+        Host::Door(self.door, &self.caller)
+    }
+
+    fn date(&self) -> HeaderValue {
+        self.door.dated.at(self.door.keeper.now())
+    }
+
+    fn name(&self) -> &str {
+        &self.door.door.name
     }
 }

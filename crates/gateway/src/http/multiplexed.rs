@@ -17,9 +17,10 @@ use std::{
     time::Duration,
 };
 
+use fingerprint::Dialogue;
 use front::{Connection, Seat};
 use futures_util::stream::{FuturesUnordered, Stream as _};
-use http::{HeaderValue, Request, Response, StatusCode, header, request::Parts};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header, request::Parts};
 use hyper::{body::Incoming, rt::Executor, server::conn::http2, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use keeper::{Fenced, Holder, LiveSession};
@@ -78,8 +79,8 @@ impl Connected {
 
 /// Serves a connection to its end.
 pub(super) async fn serve(door: &HttpDoor, connection: Connection) {
-    let caller = Caller::on(&connection);
-    let Connection { stream, shutdown, seat, .. } = connection;
+    let Connection { mut stream, peer, shutdown, seat, .. } = connection;
+    let caller = Caller::on(&mut stream, peer.address);
     let holder = Holder::default();
     let connected = Connected {
         seat,
@@ -138,9 +139,10 @@ pub(super) async fn serve(door: &HttpDoor, connection: Connection) {
 async fn answer(door: &HttpDoor, request: Request<Incoming>, connected: &Connected) -> Response<Body> {
     let _under_way = UnderWay::new(&connected.under_way);
     let (mut parts, body) = request.into_parts();
+    let seen = seen_in(&parts.headers);
     let mut answer = match is_addressed(&mut parts) {
         Err(status) => malformed(status),
-        Ok(()) => match door.admit(&mut parts, &connected.caller).await {
+        Ok(()) => match door.admit(&mut parts, &seen, &connected.caller).await {
             Err(refused) => refused,
             Ok((grant, session)) => match connected.taken_by(session) {
                 None => saying(StatusCode::MISDIRECTED_REQUEST, "Sign in on a connection of your own."),
@@ -155,6 +157,14 @@ async fn answer(door: &HttpDoor, request: Request<Incoming>, connected: &Connect
     // There is none in HTTP/2 (RFC 9113, 8.2.2): streams end by themselves.
     answer.headers_mut().remove(header::CONNECTION);
     answer
+}
+
+/// What HTTP/2 leaves of a client's own way to write: names are in lower case, and in
+/// the order in which they came but for those that came twice.
+fn seen_in(headers: &HeaderMap) -> Dialogue {
+    let mut seen = fingerprint::http::Dialogue::default();
+    headers.iter().for_each(|(name, value)| seen.header(name.as_str().as_bytes(), value.as_bytes()));
+    Dialogue::Http(seen)
 }
 
 /// One server in `:authority`, the same in `Host` if that is there too, and TLS:

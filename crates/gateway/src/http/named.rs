@@ -10,23 +10,25 @@
 use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
 use async_trait::async_trait;
-use front::{Connection, Peer, Service};
-use http::{HeaderMap, Request, Response, StatusCode, header, request::Parts, uri::Authority};
-use hyper::body::Incoming;
+use front::{Connection, Service};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header, request::Parts, uri::Authority};
+use keeper::Keeper;
 
 use super::{
-    Caller, HttpDoor,
+    HttpDoor,
     body::Body,
-    last, malformed,
-    one_by_one::{self, Answers, Shared},
-    response_policy, saying, strict,
+    caller::Caller,
+    date::Dated,
+    in_turn::{self, Host, Hosts},
+    last, saying,
 };
+use crate::tls_family::family_of;
 
 /// Whoever answers under the name that is no door's.
 #[async_trait]
 pub trait Pages: Send + Sync + 'static {
     /// Answers a request that came from `peer`.
-    async fn answer(&self, request: Request<Incoming>, peer: IpAddr) -> Response<Body>;
+    async fn answer(&self, request: Request<Body>, peer: IpAddr) -> Response<Body>;
 
     /// The client of a request that came from `peer`, as far as web servers that are
     /// trusted say who it is.
@@ -42,6 +44,8 @@ pub struct Named {
     own: Box<str>,
     pages: Arc<dyn Pages>,
     doors: HashMap<Box<str>, Arc<HttpDoor>>,
+    keeper: Arc<Keeper>,
+    dated: Dated,
     /// People come by `https`, whoever ends TLS.
     encrypted: bool,
 }
@@ -49,8 +53,9 @@ pub struct Named {
 impl Named {
     /// Pages under `name`; `encrypted` if people reach them, and what stands beside
     /// them, by `https`, also where TLS ends in front.
-    pub fn new(name: &str, encrypted: bool, pages: Arc<dyn Pages>) -> Self {
-        Self { own: folded(name), pages, doors: HashMap::new(), encrypted }
+    pub fn new(name: &str, encrypted: bool, pages: Arc<dyn Pages>, keeper: Arc<Keeper>) -> Self {
+        let (own, doors, dated) = (folded(name), HashMap::new(), Dated::default());
+        Self { own, pages, doors, keeper, dated, encrypted }
     }
 
     /// And this door under its own.
@@ -58,15 +63,6 @@ impl Named {
     pub fn with(mut self, name: &str, door: Arc<HttpDoor>) -> Self {
         self.doors.insert(folded(name), door);
         self
-    }
-
-    async fn pages(&self, request: Request<Incoming>, peer: IpAddr, connection: &Shared) -> Response<Body> {
-        let framing = connection.next().await;
-        let (parts, body) = request.into_parts();
-        match strict::check(&parts, framing) {
-            Ok(()) => self.pages.answer(Request::from_parts(parts, body), peer).await,
-            Err(status) => guarded(malformed(status)),
-        }
     }
 }
 
@@ -85,15 +81,11 @@ fn asked_for(request: &Parts) -> Option<Box<str>> {
     same.then(|| folded(host.host().trim_start_matches('[').trim_end_matches(']')))
 }
 
-fn guarded(mut answer: Response<Body>) -> Response<Body> {
-    response_policy::apply(answer.headers_mut());
-    answer
-}
-
 /// One connection to it.
 struct Met<'a> {
     named: &'a Named,
-    peer: Peer,
+    /// Whoever connected.
+    caller: Caller,
     encrypted: bool,
     /// What the client asked for when it connected; nothing where TLS ends in front,
     /// and from those who came by an address.
@@ -101,49 +93,56 @@ struct Met<'a> {
 }
 
 impl Met<'_> {
-    /// The client that a door sees. In the clear nobody comes but the web server that
-    /// ends TLS: a password would have crossed the network for all to read.
-    fn caller(&self, headers: &HeaderMap) -> Option<Caller> {
-        if !self.encrypted && !self.named.pages.trusts(self.peer.address) {
-            return None;
+    /// A door, and the client that it sees. In the clear nobody comes but the web server
+    /// that ends TLS: a password would have crossed the network for all to read.
+    fn door<'a>(&'a self, door: &'a HttpDoor, headers: &HeaderMap) -> Host<'a> {
+        let peer = self.caller.address;
+        if !self.encrypted && !self.named.pages.trusts(peer) {
+            let answer = saying(StatusCode::FORBIDDEN, "This is served to the web server in front alone.");
+            return Host::Nobody(last(answer));
         }
-        let address = self.named.pages.client(self.peer.address, headers);
-        let peer = if address == self.peer.address { self.peer } else { Peer { address, port: 0 } };
-        Some(Caller { peer, encrypted: self.encrypted || self.named.encrypted })
+        match self.named.pages.client(peer, headers) {
+            address if address == peer => Host::Door(door, &self.caller),
+            // What is seen of TLS is the web server's.
+            address => {
+                let encrypted = self.encrypted || self.named.encrypted;
+                Host::DoorInFront(door, Box::new(Caller::new(address, encrypted, None)))
+            }
+        }
     }
 }
 
-impl Answers for Met<'_> {
-    async fn answer(&self, request: Request<Incoming>, connection: &Shared) -> Response<Body> {
-        let (parts, body) = request.into_parts();
-        let name = asked_for(&parts);
+impl Hosts for Met<'_> {
+    fn host(&self, request: &Parts) -> Host<'_> {
+        let name = asked_for(request);
         let name = name.filter(|name| self.server_name.as_deref().is_none_or(|asked| asked == &**name));
-        let door = name.as_ref().and_then(|name| self.named.doors.get(name));
-        let caller = self.caller(&parts.headers);
-        let request = Request::from_parts(parts, body);
-        match (door, name, caller) {
-            (Some(door), _, Some(caller)) => door.answer(request, caller, connection).await,
-            (Some(_), _, None) => {
-                connection.next().await;
-                guarded(last(saying(StatusCode::FORBIDDEN, "This is served to the web server in front alone.")))
+        match name.as_ref().and_then(|name| self.named.doors.get(name)) {
+            Some(door) => self.door(door, &request.headers),
+            None if name.is_some_and(|name| name == self.named.own) => {
+                Host::Pages(&*self.named.pages, self.caller.address)
             }
-            (None, Some(name), _) if name == self.named.own => {
-                self.named.pages(request, self.peer.address, connection).await
-            }
-            (None, _, _) => {
-                connection.next().await;
-                guarded(last(saying(StatusCode::MISDIRECTED_REQUEST, "Nothing is served here under this name.")))
+            None => {
+                Host::Nobody(last(saying(StatusCode::MISDIRECTED_REQUEST, "Nothing is served here under this name.")))
             }
         }
+    }
+
+    fn date(&self) -> HeaderValue {
+        self.named.dated.at(self.named.keeper.now())
+    }
+
+    fn name(&self) -> &str {
+        "portal"
     }
 }
 
 #[async_trait]
 impl Service for Named {
     async fn serve(&self, connection: Connection) {
-        let Connection { stream, peer, shutdown, seat, .. } = connection;
-        let server_name = stream.server_name();
-        let met = Met { named: self, peer, encrypted: stream.is_encrypted(), server_name };
-        one_by_one::serve(&met, "portal", stream, seat, shutdown).await;
+        let Connection { mut stream, peer, shutdown, seat, .. } = connection;
+        let (server_name, encrypted) = (stream.server_name(), stream.is_encrypted());
+        let family = family_of(&mut stream);
+        let caller = Caller::new(peer.address, encrypted || self.encrypted, family);
+        in_turn::serve(&Met { named: self, caller, encrypted, server_name }, stream, seat, shutdown).await;
     }
 }

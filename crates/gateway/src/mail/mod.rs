@@ -14,10 +14,7 @@ use std::{io, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use authority::{Client, Door, Grant, Secret};
-use fingerprint::{
-    Dialogue, Signature,
-    tls::{ClientHello, Family},
-};
+use fingerprint::{Dialogue, Signature};
 use front::{Connection, Peer, Service, Shutdown, Stream, Tls};
 use keeper::{Keeper, SignIn, SignInAttempt};
 use protocols::{ClientSide, Event, ServerSide, Transport, sasl::Credentials, sasl::SaslError};
@@ -27,7 +24,7 @@ use tokio::{
 };
 use zeroize::Zeroizing;
 
-use crate::{Upstream, relay::Traffic};
+use crate::{Upstream, relay::Traffic, tls_family::family_of};
 pub use handover::MasterUser;
 pub use imap::Imap;
 pub use pop3::Pop3;
@@ -249,11 +246,6 @@ impl<P: Speaks> Service for MailDoor<P> {
             Err(error) => tracing::debug!(door = %self.door.name, %error, "the connection broke before a sign-in"),
         }
     }
-}
-
-/// The TLS library at the other end, as far as there is TLS up to here.
-fn family_of(client: &mut Stream) -> Option<Family> {
-    ClientHello::read(&client.take_client_hello()?).ok().map(|hello| hello.family())
 }
 
 async fn say(client: &mut Stream, octets: &[u8]) -> io::Result<()> {

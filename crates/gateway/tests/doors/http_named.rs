@@ -11,7 +11,6 @@ use front::Security;
 use gateway::{Body, Named, Pages};
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
 
 use crate::{
     asking::{Answer, Client, basic},
@@ -29,7 +28,7 @@ struct Portal {
 
 #[async_trait]
 impl Pages for Portal {
-    async fn answer(&self, request: Request<Incoming>, peer: IpAddr) -> Response<Body> {
+    async fn answer(&self, request: Request<Body>, peer: IpAddr) -> Response<Body> {
         self.asked.lock().unwrap().push(format!("{} from {peer}", request.uri()));
         let mut answer = Response::new(Full::from("the portal").map_err(Into::into).boxed_unsync());
         answer.headers_mut().insert("set-cookie", "__Host-postern=1; Path=/; Secure".parse().unwrap());
@@ -47,7 +46,7 @@ impl Pages for Portal {
 }
 
 fn site(world: &World, behind: &Behind, portal: &Arc<Portal>) -> Served {
-    let named = Named::new("id.example.org", true, portal.clone());
+    let named = Named::new("id.example.org", true, portal.clone(), world.keeper.clone());
     let named = named.with("Dav.Example.org", Arc::new(door_to(world, behind)));
     Served::new(named, Security::None)
 }

@@ -1,7 +1,7 @@
 //! A recorded client meets our decoders: what they see of it.
 
-use fingerprint::{Dialogue, Protocol, Signature};
 use bytes::BytesMut;
+use fingerprint::{Dialogue, Protocol, Signature};
 use protocols::{Event, ServerSide, Transport, http::head, imap, smtp};
 
 use crate::capture::Capture;
