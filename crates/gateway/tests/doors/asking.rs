@@ -102,6 +102,13 @@ impl Client {
         Some(String::from_utf8_lossy(&line).trim_end().to_owned())
     }
 
+    /// All that comes until the other end closes.
+    pub(crate) async fn to_the_end(&mut self) -> Vec<u8> {
+        let mut octets = Vec::new();
+        let _ = self.0.read_to_end(&mut octets).await;
+        octets
+    }
+
     /// True if the other end closes without another word.
     pub(crate) async fn is_closed(&mut self) -> bool {
         self.0.read_u8().await.is_err()

@@ -6,6 +6,7 @@
 mod asking;
 mod behind;
 mod http_bodies;
+mod http_connection;
 mod http_drive;
 mod http_forward;
 mod http_multiplexed;

@@ -2,7 +2,7 @@
 //! ways is refused (RFC 9112, 6.3 and 11.2, request smuggling). And heads of
 //! answers.
 
-use std::mem::MaybeUninit;
+use std::{io::BufRead as _, mem::MaybeUninit};
 
 use bytes::{Bytes, BytesMut};
 use fingerprint::Dialogue;
@@ -147,8 +147,14 @@ fn says_close(headers: &HeaderMap) -> bool {
 
 /// LF alone ends a line to some, and is an octet of it to others.
 fn has_bare_line_ends(head: &[u8]) -> bool {
-    let ends = head.iter().filter(|&&octet| octet == b'\n').count();
-    ends != head.windows(2).filter(|pair| pair == b"\r\n").count()
+    let mut rest = head;
+    while let Ok(count @ 1..) = rest.skip_until(b'\n') {
+        let line = head.len() - rest.len();
+        if head[line - 1] == b'\n' && (count == 1 || head[line - 2] != b'\r') {
+            return true;
+        }
+    }
+    false
 }
 
 fn digits(value: &[u8]) -> Option<u64> {
