@@ -103,10 +103,9 @@ impl Client {
     }
 
     /// All that comes until the other end closes.
-    pub(crate) async fn to_the_end(&mut self) -> Vec<u8> {
+    pub(crate) async fn to_the_end(&mut self) -> std::io::Result<Vec<u8>> {
         let mut octets = Vec::new();
-        let _ = self.0.read_to_end(&mut octets).await;
-        octets
+        self.0.read_to_end(&mut octets).await.map(|_| octets)
     }
 
     /// True if the other end closes without another word.
