@@ -60,7 +60,10 @@ impl Declared {
         let text = &text[..text.len().min(256)];
         let words = text.split(|octet| octet.is_ascii_whitespace()).filter(|word| !word.is_empty());
         let mut name = String::new();
-        for word in words.take_while(|word| !is_version(word) && word[0] != b'(') {
+        for word in words.take_while(|word| word[0] != b'(') {
+            if !name.is_empty() && is_version(word) {
+                break;
+            }
             let (word, version) = split_version(word);
             if !name.is_empty() && !word.is_empty() {
                 name.push(' ');
@@ -70,7 +73,7 @@ impl Declared {
                 break;
             }
         }
-        Self::named(name)
+        if names_something(&name) { Self::named(name) } else { Self::default() }
     }
 
     /// The product of a User-Agent (RFC 9110, 10.1.5): its first token. Only browsers
@@ -146,6 +149,15 @@ fn is_version(word: &[u8]) -> bool {
     }
 }
 
+/// `2do` and `163 mail master` do; `163`, `v2` and `1.0 beta` are versions of nothing.
+fn names_something(name: &str) -> bool {
+    let mut words = name.split(' ');
+    let first = words.next().unwrap_or_default().as_bytes();
+    let has_letters = || first[1..].iter().any(u8::is_ascii_alphabetic);
+    !is_version(first)
+        || (!first.contains(&b'.') && (has_letters() || words.next().is_some_and(|word| !word.is_empty())))
+}
+
 /// A word without `/version` or `-1.56`, and whether there was one.
 fn split_version(word: &[u8]) -> (&[u8], bool) {
     if let Some(slash) = word.iter().position(|octet| *octet == b'/') {
@@ -193,7 +205,15 @@ mod tests {
             ("sendEmail-1.56", Some("sendemail")),
             ("swaks v20201014.0 jetmore.org/john/code/swaks/", Some("swaks")),
             ("name; other", Some("name_ other")),
+            ("2Do/5", Some("2do")),
+            ("163 Mail Master", Some("163 mail master")),
+            ("163 Mail 5.0 Master", Some("163 mail")),
             ("5.0", None),
+            ("1.0 beta", None),
+            ("163 /5 mail", None),
+            ("163 5", None),
+            ("163/5", None),
+            ("v2", None),
             ("", None),
             ("(comment)", None),
         ] {

@@ -49,13 +49,15 @@ mod tests {
             "com.apple.email.maild",
             "KDE DAV groupware client",
             "K-9 Mail for Android",
+            "2Do/5",
+            "163 Mail Master",
         ] {
             for seen in [Declared::user_agent(written.as_bytes()), Declared::prose(written.as_bytes())] {
                 let seen = seen.name().unwrap().to_owned();
                 assert_eq!(Product::of(&seen).unwrap().as_str(), seen, "{written}");
             }
         }
-        for nothing in ["", "  ", "(only a comment)", "\r\n"] {
+        for nothing in ["", "  ", "1.0", "163", "(only a comment)", "\r\n"] {
             assert_eq!(Product::of(nothing), None, "{nothing:?}");
         }
     }
