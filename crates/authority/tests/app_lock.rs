@@ -222,6 +222,27 @@ fn an_app_without_a_name_may_begin_otherwise_where_its_owner_has_been() {
 }
 
 #[test]
+fn a_message_of_somebody_elses_is_sent_on_by_the_app_and_makes_nobody_the_app() {
+    const SENDS_ON: &str = "1;submission;-;-;EHLO.host,PLAIN;Resent";
+    let thunderbirds = used_by(&made_for("My mail"), THUNDERBIRD_SENDS, &AT_ONCE);
+    assert_eq!(comes(&thunderbirds, &seen(SENDS_ON), &AT_ONCE), Ok(Effect::Use(thunderbirds.id)), "and nothing learnt");
+    let spoken_otherwise = SENDS_ON.replace("PLAIN", "LOGIN");
+    assert_eq!(comes(&thunderbirds, &seen(&spoken_otherwise), &AT_ONCE), Err(Reason::OtherApp));
+
+    // As a first use it is worth no more than that of an app without a name: it is no tie,
+    // and what names itself later comes in where the owner has been.
+    let reads = used_by(&made_for("thunderbird"), THUNDERBIRD, &AT_ONCE);
+    assert_eq!(comes(&reads, &seen(SENDS_ON), &AT_ONCE), Err(Reason::OtherApp));
+    let began_so = used_by(&made_for("My mail"), SENDS_ON, &AT_ONCE);
+    for app in [THUNDERBIRD_SENDS, MUTT_SENDS] {
+        assert_eq!(comes(&began_so, &seen(app), &AT_ONCE), Err(Reason::OtherApp));
+        assert!(turns_on_whereabouts(&began_so, &seen(app), &catalogue()));
+        assert!(comes(&began_so, &seen(app), &At { whereabouts: Whereabouts::UsedBefore, ..AT_ONCE }).is_ok());
+    }
+    assert_eq!(comes(&began_so, &seen(THUNDERBIRD), &AT_ONCE), Err(Reason::OtherApp));
+}
+
+#[test]
 fn a_mode_says_how_much_the_lock_does() {
     let mutts = used_by(&made_for("mutt"), MUTT, &AT_ONCE);
     let other = seen(THUNDERBIRD);

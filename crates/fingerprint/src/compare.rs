@@ -1,6 +1,6 @@
 //! Whether two signatures can come from one app.
 
-use crate::{Protocol, Signature, product::is_shared};
+use crate::{Protocol, Signature, product::is_shared, submission::REDIRECTED};
 
 /// What comparing a stored signature with a new one says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,12 +60,25 @@ enum Alike {
 ///    way of speaking has changed; not if both have: someone borrows the name then.
 /// 3. Without a name, or with one that many programs give, it is the same app only
 ///    if all is as it was, or all but one: its TLS, or what it does first.
+/// 4. A message that is sent on as it is shows TLS and way of speaking alone, and says
+///    no name: it is the same app if both are as they were. The other way round, what
+///    began with such a message is known by no more than that.
+///
+/// Who adds the fields of such a message to be let in needs the TLS and the way of
+/// speaking of the app, where its name would do with one of them: nothing is gained.
 pub fn compare(pinned: &Signature, seen: &Signature) -> Compared {
     if pinned.protocol() != seen.protocol() {
         return Compared::Other(Why::Protocol);
     }
     let tls = if pinned.family() == seen.family() { Alike::Equal } else { Alike::Far };
     let form = form(pinned.protocol(), pinned.form(), seen.form());
+    if is_redirected(pinned) != is_redirected(seen) {
+        return match (tls, form) {
+            (Alike::Equal, Alike::Equal) if is_redirected(seen) => Compared::Same,
+            (Alike::Equal, Alike::Equal) => Compared::Other(Why::Opening),
+            _ => Compared::Other(Why::Looks),
+        };
+    }
     let opening = opening(pinned.protocol(), pinned.opening(), seen.opening());
     match (pinned.declared(), seen.declared()) {
         (Some(pinned), Some(seen)) if pinned != seen => Compared::Other(Why::Name),
@@ -114,6 +127,11 @@ pub fn tie(known: &Signature, seen: &Signature) -> Option<Tie> {
         (Some(_), Some(_)) => same_family.then_some(Tie::FamilyByAnotherName),
         _ => same_family.then_some(Tie::Family),
     }
+}
+
+/// True if its first message was somebody else's.
+fn is_redirected(signature: &Signature) -> bool {
+    signature.protocol() == Protocol::Submission && signature.opening() == REDIRECTED
 }
 
 fn form(protocol: Protocol, pinned: &str, seen: &str) -> Alike {

@@ -11,8 +11,14 @@ pub struct Dialogue {
     mail: Option<String>,
     header: String,
     message_id: Option<char>,
+    is_redirected: bool,
     pub(crate) declared: Declared,
 }
+
+/// The opening of a client whose first message somebody else wrote, and its user sends
+/// on as it is ("bounce", "redirect"). Its fields and its User-Agent are those of the
+/// author's program. No header has this for its letters: none begins with `R`.
+pub(crate) const REDIRECTED: &str = "Resent";
 
 /// Fields that a program writes into each message, and how they are written most
 /// often. A letter each; what is written otherwise is in lower case.
@@ -69,6 +75,14 @@ impl Dialogue {
 
     /// A field of the first message's header: its name as it was written.
     pub fn field(&mut self, name: &[u8], value: &[u8]) {
+        // RFC 5322, 3.6.6: above the author's fields; Sylpheed writes them below.
+        if [&b"Resent-From"[..], b"Resent-Date"].iter().any(|known| name.eq_ignore_ascii_case(known)) {
+            self.is_redirected = true;
+            self.declared = Declared::default();
+        }
+        if self.is_redirected {
+            return;
+        }
         if [&b"User-Agent"[..], b"X-Mailer"].iter().any(|known| name.eq_ignore_ascii_case(known)) {
             // Not `user_agent`: Thunderbird of old wrote that of a browser, others prose.
             self.declared.and(Declared::user_agent(value));
@@ -92,6 +106,9 @@ impl Dialogue {
     }
 
     pub(crate) fn opening(&self) -> String {
+        if self.is_redirected {
+            return REDIRECTED.to_owned();
+        }
         let kind = self.message_id.map(|kind| format!(".{kind}")).unwrap_or_default();
         format!("{}{kind}", self.header)
     }

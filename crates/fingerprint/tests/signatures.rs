@@ -111,6 +111,53 @@ fn messages_differ_and_their_program_stays() {
     }
 }
 
+/// What is seen of a program that is about to send a message with these fields.
+fn sends(fields: &[(&str, &str)]) -> Signature {
+    let mut seen = submission::Dialogue::default();
+    seen.greets(b"EHLO", b"[192.0.2.7]");
+    seen.signs_in(SignIn::sasl(b"AUTH", b"PLAIN", true));
+    seen.mails(b"MAIL", [&b"SIZE=4"[..]]);
+    for (name, value) in fields {
+        seen.field(name.as_bytes(), value.as_bytes());
+    }
+    Signature::new(Some(&NSS.parse().unwrap()), &Dialogue::Submission(seen))
+}
+
+#[test]
+fn a_message_that_is_sent_on_as_it_is_shows_nothing_of_who_sends_it_on() {
+    let resent = [("Resent-From", "bob"), ("Resent-Date", "today")];
+    let own = [("Date", "today"), ("From", "bob"), ("To", "carol"), ("User-Agent", "Mozilla Thunderbird")];
+    let theirs = [("Message-ID", "<1@x>"), ("From", "dave"), ("X-Mailer", "Claws Mail 4"), ("To", "bob")];
+    let known = sends(&own);
+    assert_eq!(known.declared(), Some("thunderbird"));
+    assert_eq!(compare(&known, &sends(&theirs)), Other(Why::Name), "it could as well be another program");
+
+    let above: Vec<_> = resent.into_iter().chain(theirs).collect();
+    let below: Vec<_> = theirs.into_iter().chain(resent).collect();
+    for sent_on in [sends(&above), sends(&below), sends(&resent[..1]), sends(&resent[1..])] {
+        assert_eq!(sent_on, sends(&above));
+        assert_eq!((sent_on.declared(), sent_on.opening()), (None, "Resent"));
+        assert_eq!(compare(&known, &sent_on), Same);
+        assert_eq!(compare(&sent_on, &sent_on), Same);
+        let nameless = sends(&own[..3]);
+        assert_eq!(compare(&nameless, &sent_on), Same);
+        // What has TLS or dialogue of another program does not come in with such a message.
+        for other in [(NSS, GNUTLS), (NSS, NEWER_NSS), ("EHLO.addr", "EHLO.name"), ("PLAIN.ir", "LOGIN")] {
+            let other = signature(&sent_on.to_string().replace(other.0, other.1));
+            assert_eq!((compare(&known, &other), compare(&nameless, &other)), (Other(Why::Looks), Other(Why::Looks)));
+        }
+        // Who began with one has shown no name, so none is the wrong one, and none the right one.
+        assert_eq!(
+            (compare(&sent_on, &known), compare(&sent_on, &nameless)),
+            (Other(Why::Opening), Other(Why::Opening))
+        );
+        // And it is no name that another protocol could be tied by.
+        let imap = signature("1;imap;-;thunderbird;9,authenticate.PLAIN;ID,list.peWa");
+        assert_eq!((tie(&imap, &known), tie(&imap, &sent_on)), (Some(Tie::Product), None));
+    }
+    assert_eq!(sends(&[("Resent-To", "bob"), own[3]]).declared(), Some("thunderbird"));
+}
+
 #[test]
 fn ties_over_protocols() {
     let thunderbird = signature(&format!("1;imap;{NSS};thunderbird;9,authenticate.PLAIN;ID,list.peWa"));
