@@ -239,8 +239,10 @@ upstream = "smtp://127.0.0.1:{postfix}"
     /// # Errors
     /// When the command fails.
     pub fn app_password(&self, login: &str, scopes: &str, more: &[&str]) -> io::Result<(String, String)> {
-        let mut arguments =
-            vec!["app-password", "create", login, "--label", "Test", "--app", "test", "--scope", scopes, "--json"];
+        let mut arguments = vec!["app-password", "create", login, "--label", "Test", "--scope", scopes, "--json"];
+        if !more.contains(&"--app") {
+            arguments.extend(["--app", "test"]);
+        }
         if !more.contains(&"--lock") {
             arguments.extend(["--lock", "off"]);
         }

@@ -23,9 +23,11 @@ fn thunderbird_does_all_it_is_for_with_one_password() {
     let site = Site::new(dovecot.port, radicale.port, "").unwrap();
     let postern = site.with_submission(postfix.port, "handover = { kind = \"xclient\" }").unwrap().serve().unwrap();
     postern.account(ALICE).unwrap();
-    let (id, secret) = postern.app_password(ALICE, "mail,mail:send,calendars,contacts", &[]).unwrap();
+    let (_, filling) = postern.app_password(ALICE, "calendars,contacts", &[]).unwrap();
+    let locked = ["--app", "thunderbird", "--lock", "lock"];
+    let (id, secret) = postern.app_password(ALICE, "mail,mail:send,calendars,contacts", &locked).unwrap();
     dovecot.deliver(ALICE, "Hello Alice").unwrap();
-    fill(&postern, &secret);
+    fill(&postern, &filling);
 
     for starttls in ["no", "yes"] {
         let told = thunderbird(&postern, &secret, starttls);
@@ -38,10 +40,24 @@ fn thunderbird_does_all_it_is_for_with_one_password() {
         );
         postfix.delivers(&format!("Subject: by Thunderbird {starttls}")).unwrap();
     }
-    let shown = postern.cli(&["app-password", "show", &id, "--json"], "").unwrap().out;
-    for door in ["imap", "submission", "dav"] {
-        assert!(shown.contains(&format!("\"{door}\"")), "{shown}");
+    let shown = postern.cli(&["app-password", "show", &id, "--json"], "").unwrap().json();
+    assert_eq!(shown["refused_apps"].as_array().map(Vec::len), Some(0), "{shown:#}");
+    let locked_to = shown["locked_to"].as_array().unwrap();
+    for protocol in ["imap", "submission", "http"] {
+        let pins: Vec<_> = locked_to.iter().filter(|pin| pin["protocol"] == protocol).collect();
+        assert!(!pins.is_empty() && pins.iter().all(|pin| pin["app"] == "Thunderbird"), "{protocol}: {shown:#}");
     }
+
+    // And in nothing else.
+    for address in [format!("imaps://localhost:{}/INBOX", postern.imap), format!("https://localhost:{}/", postern.dav)]
+    {
+        let mut curl = Command::new("curl");
+        curl.args(["--silent", "--show-error", "--fail", "--cacert"]).arg(postern.ca());
+        let (status, said) = run(curl.arg("--user").arg(format!("{ALICE}:{secret}")).arg(&address)).unwrap();
+        assert_ne!(status, Some(0), "{address}: {said}");
+    }
+    let shown = postern.cli(&["app-password", "show", &id, "--json"], "").unwrap().json();
+    assert_eq!(shown["refused_apps"].as_array().map(Vec::len), Some(2), "{shown:#}");
 }
 
 /// One event and one card.
