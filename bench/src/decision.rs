@@ -4,19 +4,23 @@
 //! password costs.
 
 use argon2::{Algorithm, Argon2, Params, Version};
-use keeper::HashCost;
+use authority::{Client, Door, Secret};
+use fingerprint::{Dialogue, Signature, imap, spoken, tls::ClientHello};
+use keeper::{HashCost, Judged, Keeper, SignIn, SignInAttempt};
 
 use crate::{
     Extent, Outcome,
     report::{Goal, Line, Unit, tell},
     series::Series,
-    site,
+    site::{self, HOME},
     stopwatch::WorkWatch,
 };
 
 const ACCOUNTS: u64 = 1_000;
 const PASSES: u64 = 200;
 const HASHES: u32 = 20;
+/// What Thunderbird 153 says first over TLS.
+const THUNDERBIRD: &[u8] = include_bytes!("thunderbird.hello");
 
 pub(crate) fn measure(extent: &Extent) -> Outcome<Vec<Line>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -35,7 +39,10 @@ async fn in_turns(extent: &Extent) -> Outcome<Vec<Line>> {
         site::sign_in(&keeper, &login, &issued.secret, &door).await?;
         people.push((login, issued.secret));
     }
-    let (mut warm, mut hash) = (Series::default(), Series::default());
+    for (login, secret) in &people {
+        judged(&keeper, login, secret, &door).await?;
+    }
+    let (mut warm, mut hash, mut judging) = (Series::default(), Series::default(), Series::default());
     for round in 1..=extent.rounds(9) {
         tell(&format!("decision: warm, round {round}"));
         let watch = WorkWatch::start();
@@ -45,9 +52,16 @@ async fn in_turns(extent: &Extent) -> Outcome<Vec<Line>> {
             }
         }
         warm.push(watch.micros() / (PASSES * ACCOUNTS) as f64);
+        let watch = WorkWatch::start();
+        for _ in 0..PASSES {
+            for (login, secret) in &people {
+                judged(&keeper, login, secret, &door).await?;
+            }
+        }
+        judging.push(watch.micros() / (PASSES * ACCOUNTS) as f64);
         hash.push(argon2id()?);
     }
-    let ratio = hash.over(&warm);
+    let (ratio, lock) = (hash.over(&warm), judging.less(&warm));
     Ok(vec![
         Line::new("sign-in decision, warm", warm, Unit::Micros).promised(Goal::AtMost(2.0)).beside(
             "quicker than Argon2id",
@@ -56,7 +70,27 @@ async fn in_turns(extent: &Extent) -> Outcome<Vec<Line>> {
             None,
         ),
         Line::new("  Argon2id, 19 MiB, two passes", hash, Unit::Micros),
+        Line::new("  app lock: hello, signature, judgement", lock, Unit::Micros).promised(Goal::AtMost(3.0)),
     ])
+}
+
+/// The same in an app that shows itself once it believes to be in, as over IMAP: its
+/// hello is read, its signature made and compared, the state read once more.
+async fn judged(keeper: &Keeper, login: &str, secret: &Secret, door: &Door) -> Outcome<()> {
+    let attempt = SignInAttempt { login, acting_as: None, secret, door, from: HOME, client: Client::ToShow };
+    let SignIn::Provisional(sign_in, session) = keeper.sign_in(attempt).await else {
+        return Err(format!("{login} was to be let in provisionally").into());
+    };
+    let family = ClientHello::read(THUNDERBIRD)?.family();
+    let mut seen = imap::Dialogue::default();
+    seen.signs_in(b"2", spoken::SignIn::sasl(b"authenticate", b"PLAIN", false));
+    seen.after(b"3", b"ID");
+    seen.names_itself(b"Thunderbird");
+    seen.first(b"4", b"list", []);
+    match keeper.judge(sign_in, &session, Signature::new(Some(&family), &Dialogue::Imap(seen))).await {
+        Judged::Stays => Ok(()),
+        other => Err(format!("{login} was to stay: {other:?}").into()),
+    }
 }
 
 /// Microseconds for one hash at the cost that Postern uses.

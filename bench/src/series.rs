@@ -24,6 +24,11 @@ impl Series {
         self.0.iter().copied().fold(f64::NEG_INFINITY, f64::max)
     }
 
+    /// What each has more than its fellow of the same round.
+    pub(crate) fn less(&self, other: &Self) -> Self {
+        Self(self.0.iter().zip(&other.0).map(|(mine, theirs)| mine - theirs).collect())
+    }
+
     /// Round by round, so that an hour in which the machine is slow divides out.
     pub(crate) fn over(&self, other: &Self) -> Self {
         self.0.iter().zip(&other.0).map(|(one, other)| one / other).collect()

@@ -18,7 +18,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("postern", &["authority", "front", "gateway", "keeper", "notices", "portal", "protocols", "store"]),
     ("testkit", &["authority", "keeper"]),
     ("e2e", &[]),
-    ("bench", &["authority", "e2e", "keeper", "store", "testkit"]),
+    ("bench", &["authority", "fingerprint", "e2e", "keeper", "store", "testkit"]),
     ("xtask", &["e2e"]),
 ];
 
