@@ -7,7 +7,7 @@ use std::{
     collections::HashSet,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -45,6 +45,7 @@ const LAST: Duration = Duration::from_secs(10);
 pub struct Outbox {
     keeper: Arc<Keeper>,
     random: Mutex<Box<dyn Rng + Send>>,
+    sends: AtomicBool,
     sent: AtomicU64,
     failed: AtomicU64,
     given_up: AtomicU64,
@@ -81,7 +82,8 @@ impl Outbox {
     /// Of this keeper's notices. `random` spreads the tries of many sites.
     pub fn new(keeper: Arc<Keeper>, random: Box<dyn Rng + Send>) -> Self {
         let zero = AtomicU64::default;
-        Self { keeper, random: Mutex::new(random), sent: zero(), failed: zero(), given_up: zero() }
+        let (sends, random) = (AtomicBool::default(), Mutex::new(random));
+        Self { keeper, random, sends, sent: zero(), failed: zero(), given_up: zero() }
     }
 
     /// What has become of mails so far.
@@ -90,12 +92,18 @@ impl Outbox {
         Counts { sent, failed, given_up }
     }
 
+    /// Whether mail is sent at all.
+    pub fn sends(&self) -> bool {
+        self.sends.load(Relaxed)
+    }
+
     /// Sends by these settings, whatever they are at the time; none: nothing is sent.
     /// Returns when there will be no others, with no mail half sent.
     pub async fn run(&self, mut settings: watch::Receiver<Option<Arc<Settings>>>) {
         let mut round = Round::default();
         loop {
             let current = settings.borrow_and_update().clone();
+            self.sends.store(current.is_some(), Relaxed);
             let pause = match current {
                 Some(current) => self.send_due(&current, &settings, &mut round).await,
                 None => LONG,

@@ -37,7 +37,7 @@ pub(crate) struct Reading {
     pub(crate) canary: Option<Report>,
     pub(crate) audit_copy: Option<bool>,
     pub(crate) mails: Counts,
-    /// `None`: the store did not say.
+    /// `None`: no mail is sent, or the store did not say.
     pub(crate) mails_waiting: Option<u64>,
 }
 

@@ -73,8 +73,8 @@ impl Watched {
         reading.canary = self.canary.last();
         reading.audit_copy = self.audit_copy.is_up();
         reading.mails = self.outbox.counts();
-        // As old as the probe, where the store has failed just now.
-        if reading.store.is_some() {
+        // Where nobody sends them, all of a site's would be counted, and mean nothing.
+        if reading.store.is_some() && self.outbox.sends() {
             let waiting = timeout(PATIENCE, self.keeper.notices_waiting()).await;
             reading.mails_waiting = waiting.ok().and_then(Result::ok);
         }

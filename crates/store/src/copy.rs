@@ -29,7 +29,7 @@ const TABLES: [(&str, &str); 18] = [
     ("refusal", "account:i app_password:i door:i reason:t source:b at:i count:i"),
     ("stranger_refusal", "door:i reason:t source:b at:i count:i"),
     ("audit", "seq:i line:b seal:b"),
-    ("notice", "account:i seq:i kind:i at:i mail:i more:i failures:i next_try:i dismissed:i"),
+    ("notice", "account:i next_try:i tray:b"),
     ("newest", "one:i at:i"),
     ("revocations", "one:i records:i outbox:b"),
 ];

@@ -33,6 +33,7 @@ mod rows;
 mod settling;
 pub mod sqlite;
 mod store;
+mod tray;
 mod writer;
 
 pub use revocations::{IfLost, RevocationsError};

@@ -2,132 +2,104 @@
 
 use authority::{
     AccountId, Entry, Timestamp,
-    notice::{DAY, GIVEN_UP_AFTER, KEPT, Kind, Mailing},
+    notice::{Held, Kind, Tray},
 };
 use keeper::Notice;
 
 use crate::{
     database::{Columns, Db, values},
-    failure::Outcome,
+    failure::{Failure, Outcome},
     line,
     rows::{self, Fields},
+    tray,
     writer::Write,
 };
 
-/// What [`notice`] reads.
-const NOTICE: &str = "n.seq, a.id AS account, n.kind, n.more, n.failures, l.line
-    FROM notice AS n JOIN account AS a ON a.no = n.account JOIN audit AS l ON l.seq = n.seq";
-
-/// What there is of an account's notices when the next of a kind comes.
-struct Standing {
-    account: i64,
-    kept: u64,
-    mailed: u64,
-    gathering: Option<i64>,
-}
-
 /// Makes the notice of a line that has just been written, if owners are told of it.
 pub(crate) fn tell<D: Db>(db: &D, seq: u64, entry: &Entry) -> Outcome<()> {
-    const NEW: &str = "INSERT INTO notice (account, seq, kind, at, mail, more, failures, next_try, dismissed)
-        VALUES (?1, ?2, ?3, ?4, ?5, 0, 0, ?6, 0)";
     let (Some(id), Some(kind)) = (entry.account, Kind::about(entry)) else { return Ok(()) };
-    let Some(standing) = standing(db, id, kind, entry.at)? else { return Ok(()) };
-    let (mail, next_try) =
-        match (Mailing::of_the_next(standing.mailed, standing.gathering.is_some()), standing.gathering) {
-            (Mailing::Own, _) => (1, Some(entry.at)),
-            (Mailing::Gathered, Some(gathering)) => {
-                let sql = "UPDATE notice SET more = more + 1 WHERE account = ?1 AND seq = ?2";
-                db.execute(sql, values![standing.account, gathering])?;
-                (0, None)
-            }
-            (Mailing::Gathering | Mailing::Gathered, _) => (2, Some(entry.at.plus(DAY))),
-        };
-    let next_try = next_try.map(Timestamp::as_millis);
-    let kind = i64::from(kind.number());
-    db.execute(NEW, values![standing.account, rows::int(seq), kind, entry.at.as_millis(), mail, next_try])?;
-    if standing.kept >= KEPT {
-        prune(db, standing.account, entry.at)?;
-    }
-    Ok(())
-}
-
-fn standing<D: Db>(db: &D, id: AccountId, kind: Kind, now: Timestamp) -> Outcome<Option<Standing>> {
-    // One that is due is as it will be sent: none is added to it any more.
-    const SQL: &str = "SELECT a.no,
-        (SELECT count(*) FROM notice AS n WHERE n.account = a.no) AS kept,
-        (SELECT count(*) FROM notice AS n WHERE n.account = a.no AND n.kind = ?2 AND n.mail = 1 AND n.at > ?3) AS mailed,
-        (SELECT max(n.seq) FROM notice AS n
-            WHERE n.account = a.no AND n.kind = ?2 AND n.mail = 2 AND n.failures = 0 AND n.next_try > ?4) AS gathering
-        FROM account AS a WHERE a.id = ?1";
-    let values = values![id.as_bytes(), i64::from(kind.number()), before(now, DAY), now.as_millis()];
-    db.first(SQL, values, |row| {
-        let row = Fields::of("notice", row);
-        Ok(Standing {
-            account: row.int(0)?,
-            kept: row.count(1)?,
-            mailed: row.count(2)?,
-            gathering: row.optional_int(3)?,
-        })
-    })
-}
-
-/// Leaves the newest, what waits to be sent, and what counts against today's mails.
-fn prune<D: Db>(db: &D, account: i64, now: Timestamp) -> Outcome<()> {
-    const SQL: &str = "DELETE FROM notice WHERE account = ?1
-        AND seq NOT IN (SELECT seq FROM notice WHERE account = ?1 ORDER BY seq DESC LIMIT ?2)
-        AND (next_try IS NULL OR at <= ?3) AND (mail = 0 OR at <= ?4)";
-    let values = values![account, rows::int(KEPT), before(now, GIVEN_UP_AFTER), before(now, DAY)];
-    db.execute(SQL, values).map(drop)
-}
-
-fn before(now: Timestamp, by: std::time::Duration) -> i64 {
-    now.as_millis().saturating_sub(i64::try_from(by.as_millis()).unwrap_or(i64::MAX))
-}
-
-pub(crate) fn due<D: Db>(db: &D, now: Timestamp, limit: usize) -> Outcome<Vec<Notice>> {
-    let sql = format!("SELECT {NOTICE} WHERE n.next_try <= ?1 ORDER BY n.next_try, n.seq LIMIT ?2");
-    db.query(&sql, values![now.as_millis(), i64::try_from(limit).unwrap_or(i64::MAX)], notice)
-}
-
-pub(crate) fn waiting<D: Db>(db: &D) -> Outcome<u64> {
-    let count = db.number("SELECT count(*) FROM notice WHERE next_try IS NOT NULL", &[])?;
-    Ok(count.and_then(|count| u64::try_from(count).ok()).unwrap_or(0))
-}
-
-pub(crate) fn of_account<D: Db>(db: &D, id: AccountId) -> Outcome<Vec<Notice>> {
-    let sql = format!("SELECT {NOTICE} WHERE a.id = ?1 AND n.dismissed = 0 ORDER BY n.seq DESC LIMIT ?2");
-    db.query(&sql, values![id.as_bytes(), rows::int(KEPT)], notice)
+    change(db, id, |tray| tray.tell(seq, kind, entry.at)).map(drop)
 }
 
 /// Its mail needs no more tries.
 pub(crate) fn settle<D: Db>(write: &mut Write<'_, D>, id: AccountId, seq: u64) -> Outcome<()> {
-    const SQL: &str = "UPDATE notice SET next_try = NULL
-        WHERE account = (SELECT no FROM account WHERE id = ?1) AND seq = ?2";
-    write.db.execute(SQL, values![id.as_bytes(), rows::int(seq)]).map(drop)
+    change(write.db, id, |tray| tray.settle(seq)).map(drop)
 }
 
 pub(crate) fn failed<D: Db>(write: &mut Write<'_, D>, id: AccountId, seq: u64, next_try: Timestamp) -> Outcome<()> {
-    const SQL: &str = "UPDATE notice SET failures = failures + 1, next_try = ?3
-        WHERE account = (SELECT no FROM account WHERE id = ?1) AND seq = ?2 AND next_try IS NOT NULL";
-    write.db.execute(SQL, values![id.as_bytes(), rows::int(seq), next_try.as_millis()]).map(drop)
+    change(write.db, id, |tray| tray.failed(seq, next_try)).map(drop)
 }
 
 pub(crate) fn dismiss<D: Db>(write: &mut Write<'_, D>, id: AccountId, seq: u64) -> Outcome<bool> {
-    const SQL: &str = "UPDATE notice SET dismissed = 1
-        WHERE account = (SELECT no FROM account WHERE id = ?1) AND seq = ?2 AND dismissed = 0";
-    Ok(write.db.execute(SQL, values![id.as_bytes(), rows::int(seq)])? == 1)
+    Ok(change(write.db, id, |tray| tray.dismiss(seq))?.unwrap_or(false))
 }
 
-fn notice(row: &dyn Columns) -> Outcome<Notice> {
+/// What `change` says of the account's notices; `None` if there is no such account.
+fn change<D: Db, T>(db: &D, id: AccountId, change: impl FnOnce(&mut Tray) -> T) -> Outcome<Option<T>> {
+    const SQL: &str = "SELECT a.no, n.tray FROM account AS a LEFT JOIN notice AS n ON n.account = a.no WHERE a.id = ?1";
+    const KEEP: &str = "INSERT INTO notice (account, next_try, tray) VALUES (?1, ?2, ?3)
+        ON CONFLICT (account) DO UPDATE SET next_try = excluded.next_try, tray = excluded.tray";
+    let found = db.first(SQL, values![id.as_bytes()], |row| {
+        let tray = if Fields::of("notice", row).optional_blob(1)?.is_some() { read(row, 1)? } else { Tray::default() };
+        Ok((Fields::of("account", row).int(0)?, tray))
+    })?;
+    let Some((no, mut tray)) = found else { return Ok(None) };
+    let before = tray.clone();
+    let said = change(&mut tray);
+    if tray != before {
+        db.execute(KEEP, values![no, tray.next_try().map(Timestamp::as_millis), &*tray::pack(&tray)])?;
+    }
+    Ok(Some(said))
+}
+
+pub(crate) fn due<D: Db>(db: &D, now: Timestamp, limit: usize) -> Outcome<Vec<Notice>> {
+    const SQL: &str = "SELECT n.account, a.id, n.tray FROM notice AS n JOIN account AS a ON a.no = n.account
+        WHERE n.next_try <= ?1 ORDER BY n.next_try, n.account LIMIT ?2";
+    let limit_of_accounts = i64::try_from(limit).unwrap_or(i64::MAX);
+    let trays = db.query(SQL, values![now.as_millis(), limit_of_accounts], |row| Ok((account(row)?, read(row, 2)?)))?;
+    let mut due: Vec<(Timestamp, AccountId, &Held)> =
+        trays.iter().flat_map(|(account, tray)| tray.due(now).map(|(since, held)| (since, *account, held))).collect();
+    due.sort_by_key(|(since, _, held)| (*since, held.seq));
+    due.truncate(limit);
+    with_lines(db, due.into_iter().map(|(_, account, held)| (account, held)))
+}
+
+pub(crate) fn waiting<D: Db>(db: &D) -> Outcome<u64> {
+    let sql = "SELECT account, next_try, tray FROM notice WHERE next_try IS NOT NULL";
+    let waiting = db.query(sql, &[], |row| Ok(read(row, 2)?.waiting() as u64))?;
+    Ok(waiting.into_iter().sum())
+}
+
+pub(crate) fn of_account<D: Db>(db: &D, id: AccountId) -> Outcome<Vec<Notice>> {
+    const SQL: &str =
+        "SELECT n.account, a.id, n.tray FROM account AS a JOIN notice AS n ON n.account = a.no WHERE a.id = ?1";
+    let tray = db.first(SQL, values![id.as_bytes()], |row| read(row, 2))?.unwrap_or_default();
+    with_lines(db, tray.shown().map(|held| (id, held)))
+}
+
+fn with_lines<'t, D: Db>(db: &D, all: impl Iterator<Item = (AccountId, &'t Held)>) -> Outcome<Vec<Notice>> {
+    let with_line = |(account, held): (AccountId, &Held)| {
+        let Held { seq, kind, more, failures, .. } = *held;
+        Ok(Notice { account, seq, kind, more, failures, entry: entry(db, seq)? })
+    };
+    all.map(with_line).collect()
+}
+
+fn entry<D: Db>(db: &D, seq: u64) -> Outcome<Entry> {
+    let sql = "SELECT seq, line FROM audit WHERE seq = ?1";
+    let found = db.first(sql, values![rows::int(seq)], |row| {
+        let row = Fields::of("audit", row);
+        let text = line::unpack(row.blob(1)?).ok_or_else(|| row.corrupt(1, "it was not packed by us"))?;
+        Entry::from_text(&text).ok_or_else(|| row.corrupt(1, "it is no line of audit"))
+    })?;
+    found.ok_or_else(|| Failure::corrupt("notice.tray", format_args!("there is no line {seq} of audit")))
+}
+
+fn account(row: &dyn Columns) -> Outcome<AccountId> {
+    Ok(AccountId::from_bytes(Fields::of("account", row).bytes(1)?))
+}
+
+fn read(row: &dyn Columns, column: usize) -> Outcome<Tray> {
     let row = Fields::of("notice", row);
-    let kind = row.int(2)?;
-    let text = line::unpack(row.blob(5)?).ok_or_else(|| row.corrupt(5, "it was not packed by us"))?;
-    Ok(Notice {
-        seq: row.count(0)?,
-        account: AccountId::from_bytes(row.bytes(1)?),
-        kind: Kind::from_number(kind).ok_or_else(|| row.corrupt(2, format_args!("{kind} is no kind of notice")))?,
-        more: row.count(3)?,
-        failures: row.count(4)?,
-        entry: Entry::from_text(&text).ok_or_else(|| row.corrupt(5, "it is no line of audit"))?,
-    })
+    tray::unpack(row.blob(column)?).ok_or_else(|| row.corrupt(column, "it was not packed by us"))
 }

@@ -15,7 +15,7 @@ use authority::{
     app_lock::{Was, pins_with},
     audit::GENESIS,
     catalogue::AppId,
-    notice::{DAY, GIVEN_UP_AFTER, KEPT, Kind, Mailing},
+    notice::{Held as HeldNotice, Kind, Tray},
 };
 use keeper::{
     Added, Digest, Factors, Issued, Learned, Listed, MOST_STRANGERS, NewAccount, Notice, Refused, Resealed, SetUpOffer,
@@ -43,7 +43,7 @@ struct Kept {
     forms: Vec<(AppId, Signature)>,
     forms_taken: HashSet<(AppId, Signature, AccountId)>,
     refused: Vec<Refused>,
-    notices: Vec<Told>,
+    trays: HashMap<AccountId, Tray>,
 }
 
 /// A call that can be held.
@@ -94,15 +94,6 @@ struct Password {
     strangers: Vec<Stranger>,
 }
 
-/// A notice, and what becomes of it.
-#[derive(Debug)]
-struct Told {
-    notice: Notice,
-    mailing: Mailing,
-    next_try: Option<Timestamp>,
-    dismissed: bool,
-}
-
 impl MemoryStore {
     /// An empty store that seals its audit with `key`.
     pub fn new(key: AuditKey) -> Self {
@@ -118,7 +109,7 @@ impl MemoryStore {
             forms: vec![],
             forms_taken: HashSet::new(),
             refused: vec![],
-            notices: vec![],
+            trays: HashMap::new(),
         })))
     }
 
@@ -173,35 +164,8 @@ impl Kept {
         if let (Some(account), Some(kind)) = (entry.account, Kind::about(entry))
             && self.accounts.contains_key(&account)
         {
-            self.tell(Notice { account, seq, kind, entry: entry.clone(), more: 0, failures: 0 });
+            self.trays.entry(account).or_default().tell(seq, kind, entry.at);
         }
-    }
-
-    fn tell(&mut self, notice: Notice) {
-        let now = notice.entry.at;
-        let is_within = |told: &Told, span| now < told.notice.entry.at.plus(span);
-        let mut same: Vec<_> = self.notices.iter_mut().filter(|told| told.is_like(&notice)).collect();
-        let mailed = same.iter().filter(|told| told.mailing == Mailing::Own && is_within(told, DAY)).count();
-        let gathering = same.iter_mut().rev().find(|told| told.is_gathering(now));
-        let mailing = Mailing::of_the_next(mailed as u64, gathering.is_some());
-        let next_try = match (mailing, gathering) {
-            (Mailing::Own, _) => Some(now),
-            (Mailing::Gathering, _) => Some(now.plus(DAY)),
-            (Mailing::Gathered, gathering) => {
-                gathering.into_iter().for_each(|told| told.notice.more += 1);
-                None
-            }
-        };
-        let account = notice.account;
-        self.notices.push(Told { notice, mailing, next_try, dismissed: false });
-        let of_account = self.notices.iter().filter(|told| told.notice.account == account);
-        let oldest = of_account.rev().nth(KEPT as usize - 1).map_or(0, |told| told.notice.seq);
-        self.notices.retain(|told| {
-            told.notice.account != account
-                || told.notice.seq >= oldest
-                || told.next_try.is_some() && is_within(told, GIVEN_UP_AFTER)
-                || told.mailing != Mailing::Gathered && is_within(told, DAY)
-        });
     }
 
     /// A line that makes no notice: another one has told of it.
@@ -246,8 +210,11 @@ impl Kept {
         self.password(id).filter(|one| one.password.account == account && is_alive(&one.password, at))
     }
 
-    fn notice(&mut self, account: AccountId, seq: u64) -> Option<&mut Told> {
-        self.notices.iter_mut().find(|told| (told.notice.account, told.notice.seq) == (account, seq))
+    fn notice(&self, account: AccountId, held: &HeldNotice) -> Notice {
+        let HeldNotice { seq, kind, more, failures, .. } = *held;
+        let line = usize::try_from(seq).ok().and_then(|seq| self.lines.get(seq - 1));
+        let entry = line.and_then(|line| Entry::from_text(&line.text)).expect("it was made with its line");
+        Notice { account, seq, kind, entry, more, failures }
     }
 
     fn alive(&self, account: AccountId, at: Timestamp) -> Vec<AppPasswordId> {
@@ -269,18 +236,6 @@ impl Kept {
 
 fn is_alive(password: &AppPassword, at: Timestamp) -> bool {
     password.revoked.is_none() && !password.is_over(at)
-}
-
-impl Told {
-    fn is_like(&self, other: &Notice) -> bool {
-        (self.notice.account, self.notice.kind) == (other.account, other.kind)
-    }
-
-    fn is_gathering(&self, now: Timestamp) -> bool {
-        self.mailing == Mailing::Gathering
-            && self.notice.failures == 0
-            && self.next_try.is_some_and(|next_try| next_try > now)
-    }
 }
 
 impl Held {
@@ -423,7 +378,7 @@ impl Store for MemoryStore {
         }
         kept.passwords.retain(|one| one.password.account != id);
         kept.refused.retain(|line| line.account != Some(id));
-        kept.notices.retain(|told| told.notice.account != id);
+        kept.trays.remove(&id);
         kept.append(entry);
         Ok(true)
     }
@@ -759,42 +714,37 @@ impl Store for MemoryStore {
 
     async fn due_notices(&self, now: Timestamp, limit: usize) -> Stored<Vec<Notice>> {
         let kept = self.kept()?;
-        let mut due: Vec<_> =
-            kept.notices.iter().filter_map(|told| Some((told.next_try?, told.notice.seq, told))).collect();
-        due.retain(|(next_try, ..)| *next_try <= now);
-        due.sort_by_key(|(next_try, seq, _)| (*next_try, *seq));
-        Ok(due.into_iter().take(limit).map(|(.., told)| told.notice.clone()).collect())
+        let of = |(account, tray): (&AccountId, &Tray)| {
+            let due = tray.due(now).map(|(since, held)| (since, kept.notice(*account, held)));
+            due.collect::<Vec<_>>()
+        };
+        let mut due: Vec<_> = kept.trays.iter().flat_map(of).collect();
+        due.sort_by_key(|(since, notice)| (*since, notice.seq));
+        Ok(due.into_iter().take(limit).map(|(_, notice)| notice).collect())
     }
 
     async fn notices_waiting(&self) -> Stored<u64> {
-        Ok(self.kept()?.notices.iter().filter(|told| told.next_try.is_some()).count() as u64)
+        Ok(self.kept()?.trays.values().map(|tray| tray.waiting() as u64).sum())
     }
 
     async fn notice_settled(&self, account: AccountId, seq: u64) -> Stored<()> {
-        self.kept()?.notice(account, seq).into_iter().for_each(|told| told.next_try = None);
+        self.kept()?.trays.entry(account).or_default().settle(seq);
         Ok(())
     }
 
     async fn notice_failed(&self, account: AccountId, seq: u64, next_try: Timestamp) -> Stored<()> {
-        let mut kept = self.kept()?;
-        if let Some(told) = kept.notice(account, seq).filter(|told| told.next_try.is_some()) {
-            told.notice.failures += 1;
-            told.next_try = Some(next_try);
-        }
+        self.kept()?.trays.entry(account).or_default().failed(seq, next_try);
         Ok(())
     }
 
     async fn notices_of(&self, account: AccountId) -> Stored<Vec<Notice>> {
         let kept = self.kept()?;
-        let newest_first = kept.notices.iter().rev();
-        let of_account = newest_first.filter(|told| told.notice.account == account && !told.dismissed);
-        Ok(of_account.take(KEPT as usize).map(|told| told.notice.clone()).collect())
+        let shown = kept.trays.get(&account).into_iter().flat_map(Tray::shown);
+        Ok(shown.map(|held| kept.notice(account, held)).collect())
     }
 
     async fn dismiss_notice(&self, account: AccountId, seq: u64) -> Stored<bool> {
-        let mut kept = self.kept()?;
-        let told = kept.notice(account, seq).filter(|told| !told.dismissed);
-        Ok(told.map(|told| told.dismissed = true).is_some())
+        Ok(self.kept()?.trays.entry(account).or_default().dismiss(seq))
     }
 
     async fn record(&self, entry: &Entry) -> Stored<()> {

@@ -1,15 +1,9 @@
--- What owners are told: a line of audit each, which says all of it.
+-- What owners are told: lines of audit, which say all of it. Those of an account lie
+-- together: each in a row of its own would take as much room as the password it is about.
 CREATE TABLE notice (
-    seq       BIGINT   NOT NULL,
-    at        BIGINT   NOT NULL, -- as in its line
-    next_try  BIGINT,            -- while its mail waits to be sent
-    account   INTEGER  NOT NULL REFERENCES account ON DELETE CASCADE,
-    more      INTEGER  NOT NULL, -- with how many others, where mail is 2
-    failures  INTEGER  NOT NULL,
-    kind      SMALLINT NOT NULL,
-    mail      SMALLINT NOT NULL, -- 0 in another one's, 1 of its own, 2 with those that follow
-    dismissed SMALLINT NOT NULL, -- 1: the owner has seen it
-    PRIMARY KEY (account, seq)
+    account  INTEGER PRIMARY KEY REFERENCES account ON DELETE CASCADE,
+    next_try BIGINT, -- while a mail waits to be sent: when the first of them is due
+    tray     BYTEA NOT NULL -- packed: see notices.rs
 );
 
 CREATE INDEX notice_due ON notice (next_try) WHERE next_try IS NOT NULL;

@@ -1,15 +1,9 @@
--- What owners are told: a line of audit each, which says all of it.
+-- What owners are told: lines of audit, which say all of it. Those of an account lie
+-- together: each in a row of its own would take as much room as the password it is about.
 CREATE TABLE notice (
-    account   INTEGER NOT NULL REFERENCES account ON DELETE CASCADE,
-    seq       INTEGER NOT NULL,
-    kind      INTEGER NOT NULL,
-    at        INTEGER NOT NULL, -- as in its line
-    mail      INTEGER NOT NULL, -- 0 in another one's, 1 of its own, 2 with those that follow
-    more      INTEGER NOT NULL, -- how many these are
-    failures  INTEGER NOT NULL,
-    next_try  INTEGER,          -- while its mail waits to be sent
-    dismissed INTEGER NOT NULL, -- 1: the owner has seen it
-    PRIMARY KEY (account, seq)
-) STRICT, WITHOUT ROWID;
+    account  INTEGER PRIMARY KEY REFERENCES account ON DELETE CASCADE,
+    next_try INTEGER, -- while a mail waits to be sent: when the first of them is due
+    tray     BLOB NOT NULL -- packed: see notices.rs
+) STRICT;
 
 CREATE INDEX notice_due ON notice (next_try) WHERE next_try IS NOT NULL;

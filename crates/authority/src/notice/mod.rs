@@ -7,17 +7,21 @@
 //! A notice belongs to its line of audit and is kept with it. Everything that it says
 //! is in that line: this decides, from the line alone, of which kind it is.
 
+mod tray;
+
 use std::time::Duration;
+
+pub use tray::{Held, Mailing, Tray};
 
 use crate::{Entry, Event, audit::FactorsBy};
 
 /// So many mails of one kind an account gets within [`DAY`]; what comes above that
 /// shares one more. A flood of refusals is no flood of mail.
-pub const MOST_MAILS: u64 = 10;
+pub const MOST_MAILS: usize = 10;
 /// The time that this is counted over.
 pub const DAY: Duration = Duration::from_secs(24 * 3600);
 /// So many notices of an account are kept for the portal, the newest ones.
-pub const KEPT: u64 = 50;
+pub const KEPT: usize = 50;
 /// A mail that could not be sent is given up when its notice is this old.
 pub const GIVEN_UP_AFTER: Duration = Duration::from_secs(5 * 24 * 3600);
 
@@ -169,31 +173,6 @@ impl Kind {
     }
 }
 
-/// How a new notice goes out by mail.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mailing {
-    /// In a mail of its own, at once.
-    Own,
-    /// In the one that is sent when [`DAY`] is over, and says how many more there were.
-    Gathering,
-    /// As one of those.
-    Gathered,
-}
-
-impl Mailing {
-    /// For an account that got so many mails of the kind within [`DAY`], and has one
-    /// that is gathering, or not.
-    pub fn of_the_next(mailed: u64, is_gathering: bool) -> Self {
-        if mailed < MOST_MAILS {
-            Self::Own
-        } else if is_gathering {
-            Self::Gathered
-        } else {
-            Self::Gathering
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -231,14 +210,5 @@ mod tests {
         }
         let nobodys = Entry { account: None, ..line(owner(), Event::PrimaryPasswordChanged) };
         assert_eq!(Kind::about(&nobodys), None);
-    }
-
-    #[test]
-    fn ten_mails_then_one_for_all_that_follow() {
-        let mailings = [(0, false), (9, false), (10, false), (10, true), (11, true), (9, true)];
-        assert_eq!(
-            mailings.map(|(mailed, is_gathering)| Mailing::of_the_next(mailed, is_gathering)),
-            [Mailing::Own, Mailing::Own, Mailing::Gathering, Mailing::Gathered, Mailing::Gathered, Mailing::Own]
-        );
     }
 }
