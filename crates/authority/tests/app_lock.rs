@@ -86,6 +86,7 @@ fn catalogue() -> Catalogue {
                 source: Source::Seen("1".to_owned()),
             },
         )],
+        looks: vec![],
         kin: vec![],
         hints: vec![],
     };

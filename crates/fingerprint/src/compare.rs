@@ -46,7 +46,7 @@ pub enum Why {
 
 /// How two parts of signatures are to each other.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Alike {
+pub(crate) enum Alike {
     Equal,
     /// Not the same, but as the same program can be on two occasions.
     Near,
@@ -134,7 +134,7 @@ fn is_redirected(signature: &Signature) -> bool {
     signature.protocol() == Protocol::Submission && signature.opening() == REDIRECTED
 }
 
-fn form(protocol: Protocol, pinned: &str, seen: &str) -> Alike {
+pub(crate) fn form(protocol: Protocol, pinned: &str, seen: &str) -> Alike {
     if matches(pinned, seen) {
         return Alike::Equal;
     }
@@ -147,7 +147,7 @@ fn form(protocol: Protocol, pinned: &str, seen: &str) -> Alike {
     }
 }
 
-fn opening(protocol: Protocol, pinned: &str, seen: &str) -> Alike {
+pub(crate) fn opening(protocol: Protocol, pinned: &str, seen: &str) -> Alike {
     if matches(pinned, seen) {
         return Alike::Equal;
     }

@@ -25,6 +25,7 @@ mod compare;
 mod dialogue;
 pub mod http;
 pub mod imap;
+mod look;
 mod product;
 mod protocol;
 pub mod signature;
@@ -36,6 +37,7 @@ mod words;
 
 pub use compare::{Compared, Tie, What, Why, compare, tie};
 pub use dialogue::Dialogue;
+pub use look::{Look, NotALook};
 pub use product::Declared;
 pub use protocol::Protocol;
 pub use signature::{NotASignature, Signature};

@@ -14,7 +14,7 @@ pub const MAX_SIGNATURE: usize = 300;
 /// Version, protocol, TLS family, declared name, form, opening.
 const PARTS: usize = 6;
 /// What stands for a part that was not seen.
-const NONE: &str = "-";
+pub(crate) const NONE: &str = "-";
 
 /// How a program looks from here: one readable line of at most [`MAX_SIGNATURE`]
 /// octets, the same whenever it connects.
@@ -75,7 +75,7 @@ impl Signature {
         Self { line, protocol, ends }
     }
 
-    fn of(parts: [&str; PARTS]) -> Result<Self, NotASignature> {
+    pub(crate) fn of(parts: [&str; PARTS]) -> Result<Self, NotASignature> {
         if parts[0] != VERSION {
             return Err(NotASignature::Version);
         }

@@ -92,17 +92,18 @@ impl Keeper {
     /// What the catalogue calls a client: the only form in which what it says of itself
     /// reaches anybody.
     pub fn name_of(&self, signature: &Signature) -> Option<String> {
-        let declared = signature.declared()?;
-        self.apps().name_of(signature.protocol(), declared)
+        self.apps().name_of(signature)
     }
 
     /// The app that a pin of this password stands for.
     pub fn app_of(&self, password: &AppPassword, pin: &Pin) -> String {
-        match self.name_of(&pin.signature) {
-            Some(name) => name,
+        let apps = self.apps();
+        match apps.name_of(&pin.signature) {
+            Some(name) if pin.by == PinnedBy::Owner || pin.signature.declared().is_some() => name,
             None if pin.by == PinnedBy::Owner => "Another app".to_owned(),
-            // It does not say who it is, and was the one that this was made for.
-            None => self.apps().shown(&password.app).to_owned(),
+            // It does not say who it is, and was the one that this was made for: what
+            // others look like it as well is of no use to its owner.
+            _ => apps.shown(&password.app).to_owned(),
         }
     }
 

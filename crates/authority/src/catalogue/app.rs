@@ -2,6 +2,8 @@
 
 use std::{fmt, str::FromStr};
 
+use fingerprint::{Look, Signature};
+
 use super::Product;
 use crate::{AppName, Protocol, Scopes};
 
@@ -53,6 +55,8 @@ pub struct App {
     pub opens: Scopes,
     /// How it says who it is, at each protocol that it speaks; one for each.
     pub doors: Vec<(Protocol, Says)>,
+    /// How it looks where it may not say who it is.
+    pub looks: Vec<Looks>,
     /// Apps that count as this one when they say who they are.
     pub kin: Vec<AppId>,
     /// What helps who sets it up, a sentence each.
@@ -70,6 +74,11 @@ impl App {
     pub fn says(&self, protocol: Protocol) -> &Says {
         const UNKNOWN: &Says = &Says::Unknown { looked: None };
         self.doors.iter().find(|(spoken, _)| *spoken == protocol).map_or(UNKNOWN, |(_, says)| says)
+    }
+
+    /// True if it looks like what was seen. So may others: see [`Look`].
+    pub fn looks_like(&self, seen: &Signature) -> bool {
+        self.looks.iter().any(|looks| looks.look.is_of(seen))
     }
 }
 
@@ -128,6 +137,15 @@ pub struct Name {
     /// True for a library's or a tool's name, which whatever is built on it says as
     /// well: it does not show that the client is another app.
     pub shared: bool,
+    /// How it is known.
+    pub source: Source,
+}
+
+/// One way in which an app looks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Looks {
+    /// What of a signature does not change with its library.
+    pub look: Look,
     /// How it is known.
     pub source: Source,
 }

@@ -12,6 +12,10 @@
 //! to a library (`okhttp`, `curl`) does not make a client another app, except where
 //! all names of the password's own app are known.
 //!
+//! A client that gives no name is called what it looks like ([`Looks`]), so that its
+//! owner reads "mutt or NeoMutt" and not "an app". That names it, for people to read,
+//! and decides nothing: neither an objection nor the lock asks how an entry looks.
+//!
 //! Strings that a client chose go in here and come out as names of the catalogue:
 //! that is the only way from a client to a page or a mail.
 
@@ -23,7 +27,8 @@ use std::{
     sync::Arc,
 };
 
-pub use app::{App, AppId, Name, NotAnAppId, Platform, Says, Source, When};
+pub use app::{App, AppId, Looks, Name, NotAnAppId, Platform, Says, Source, When};
+pub use fingerprint::{Look, NotALook};
 pub use product::Product;
 
 use crate::{AppName, Protocol, Signature};
@@ -196,10 +201,15 @@ impl Catalogue {
         who.into_iter().flatten().map(|at| &self.known.apps[*at])
     }
 
-    /// What to call a client that said this, on pages and in mails: "mutt",
-    /// "K-9 Mail or Thunderbird for Android". `None` if nobody is known to say it.
-    pub fn name_of(&self, protocol: Protocol, declared: &str) -> Option<String> {
-        let names: Vec<&str> = self.who(protocol, declared).map(|app| app.name.as_str()).collect();
+    /// What to call a client, on pages and in mails: "Thunderbird", "mutt or NeoMutt". By
+    /// what it says of itself; by how it looks if it says nothing. `None` if nobody is
+    /// known to say that, or to look so.
+    pub fn name_of(&self, client: &Signature) -> Option<String> {
+        let who: Vec<&App> = match client.declared() {
+            Some(name) => self.who(client.protocol(), name).collect(),
+            None => self.iter().filter(|app| app.looks_like(client)).collect(),
+        };
+        let names: Vec<&str> = who.iter().map(|app| app.name.as_str()).collect();
         (!names.is_empty()).then(|| names.join(" or "))
     }
 

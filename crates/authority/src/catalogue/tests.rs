@@ -12,6 +12,7 @@ fn app(id: &str, doors: Vec<(Protocol, Says)>) -> App {
         platforms: vec![],
         opens: "mail".parse().unwrap(),
         doors,
+        looks: vec![],
         kin: vec![],
         hints: vec![],
     }
@@ -107,14 +108,56 @@ fn a_password_for_one_app_refuses_at_once_what_says_that_it_is_another() {
 #[test]
 fn what_a_client_says_is_shown_by_the_catalogues_names_alone() {
     let catalogue = catalogue();
-    let name = |protocol, declared| catalogue.name_of(protocol, declared);
-    assert_eq!(name(Imap, "Bird").as_deref(), Some("The bird"));
-    assert_eq!(name(Imap, "brother 2.0").as_deref(), Some("The older or The younger"));
-    assert_eq!(name(Imap, "Bird <a href=//evil>"), None);
-    assert_eq!(name(Submission, "Bird"), None, "it was never heard to say so there");
+    let name = |protocol: Protocol, declared: &str| {
+        catalogue.name_of(&format!("1;{};-;{declared};-;-", protocol.name()).parse().unwrap())
+    };
+    assert_eq!(name(Imap, "bird").as_deref(), Some("The bird"));
+    assert_eq!(name(Imap, "brother").as_deref(), Some("The older or The younger"));
+    assert_eq!(name(Imap, "bird <a href=//evil>"), None);
+    assert_eq!(name(Submission, "bird"), None, "it was never heard to say so there");
     for (kept, shown) in [("bird", "The bird"), ("the BIRD", "The bird"), ("Birdie", "Birdie"), ("my own", "my own")] {
         assert_eq!(catalogue.shown(&named(kept)), shown);
     }
+}
+
+#[test]
+fn a_client_without_a_name_is_called_what_it_looks_like_and_that_decides_nothing() {
+    let looking = |id: &str, form, opening| {
+        let mut app = app(id, vec![(Imap, says(&[id], true, When::Sometimes))]);
+        app.looks.push(Looks { look: Look::new(Imap, form, opening).unwrap(), source: Source::Seen("1".into()) });
+        app
+    };
+    let catalogue = Catalogue::new(vec![
+        looking("bird", "a9,LOGIN.qq", Some("ENABLE,LIST.ee")),
+        looking("wren", "a9,LOGIN.qq", Some("ENABLE,LIST.ee")),
+        looking("any", "hex8,LOGIN.aa", None),
+    ])
+    .unwrap();
+    const TLS: &str = "13-723694b0fccc-2f1c0b5e9ad4-5671b5";
+    for (client, name) in [
+        ("1;imap;-;-;a9,LOGIN.qq;ENABLE,LIST.ee", Some("The bird or The wren")),
+        // Where its user looks first, and its library, are not what it looks like.
+        (&format!("1;imap;{TLS};-;a9,LOGIN.q~;ENABLE,SELECT.a"), Some("The bird or The wren")),
+        ("1;imap;-;-;hex8,LOGIN.aa;SELECT.a", Some("The any")),
+        ("1;imap;-;-;a9,LOGIN.qq;NAMESPACE,LIST.ee", None),
+        ("1;imap;-;-;a9,LOGIN.qq;-", None),
+        ("1;imap;-;-;A9,LOGIN.qq;ENABLE,LIST.ee", None),
+        ("1;pop3;-;-;a9,LOGIN.qq;ENABLE,LIST.ee", None),
+        // What it says counts before how it looks, be it a name that nobody knows.
+        ("1;imap;-;nightingale;a9,LOGIN.qq;ENABLE,LIST.ee", None),
+    ] {
+        let client: Signature = client.parse().unwrap();
+        assert_eq!(catalogue.name_of(&client).as_deref(), name, "{client}");
+    }
+    let looks = catalogue.find(&named("any")).unwrap().clone();
+    let blind = App { looks: vec![], ..looks.clone() };
+    let [seeing, blind] = [looks, blind].map(|app| Catalogue::new(vec![app, self::app("bird", vec![])]).unwrap());
+    for declared in [None, Some("bird"), Some("wren")] {
+        let objection = |apps: &Catalogue| format!("{:?}", apps.objects(&named("any"), Imap, declared));
+        assert_eq!(objection(&seeing), objection(&blind));
+    }
+    assert!(Look::new(Imap, "a;b", None).is_err() && Look::new(Imap, "-", None).is_err());
+    assert!(Look::new(Imap, "", None).is_err() && Look::new(Imap, "a", Some("")).is_err());
 }
 
 #[test]

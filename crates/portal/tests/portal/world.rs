@@ -39,6 +39,7 @@ fn heron() -> App {
         platforms: vec![],
         opens: "mail,mail:send,calendars".parse().unwrap(),
         doors: vec![],
+        looks: vec![],
         kin: vec![],
         hints: vec!["Choose \"Normal password\".".into()],
     }

@@ -2,7 +2,7 @@
 
 use authority::{
     AppName, Protocol, Scopes,
-    catalogue::{App, AppId, Name, Platform, Product, Says, Source, When},
+    catalogue::{App, AppId, Look, Looks, Name, Platform, Product, Says, Source, When},
 };
 use serde::{Deserialize, Deserializer, de::Error};
 
@@ -41,6 +41,9 @@ struct Door {
     #[serde(default)]
     more: bool,
     looked: Option<String>,
+    /// How it looks when it says nothing.
+    #[serde(default)]
+    looks: Vec<LooksFile>,
     seen: Option<String>,
     public: Option<String>,
 }
@@ -64,6 +67,16 @@ struct NameFile {
     public: Option<String>,
 }
 
+/// Two parts of a signature.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LooksFile {
+    form: String,
+    opening: Option<String>,
+    seen: Option<String>,
+    public: Option<String>,
+}
+
 impl AppFile {
     /// The entry with this short name.
     ///
@@ -77,11 +90,13 @@ impl AppFile {
             (Protocol::Sieve, self.sieve),
             (Protocol::Http, self.http),
         ];
-        let doors = doors.into_iter().filter_map(|(protocol, door)| Some((protocol, door?)));
-        let says = |(protocol, door): (Protocol, Door)| match door.says() {
-            Ok(says) => Ok((protocol, says)),
-            Err(what) => Err(format!("[{}] {what}", protocol.name())),
-        };
+        let (mut known, mut looks) = (Vec::new(), Vec::new());
+        for (protocol, door) in doors.into_iter().filter_map(|(protocol, door)| Some((protocol, door?))) {
+            let no = |what: String| format!("[{}] {what}", protocol.name());
+            let (says, seen) = door.says_and_looks(protocol).map_err(no)?;
+            known.push((protocol, says));
+            looks.extend(seen);
+        }
         Ok(App {
             id,
             name: self.name,
@@ -89,7 +104,8 @@ impl AppFile {
             publisher: self.publisher,
             platforms: self.platforms,
             opens: self.opens,
-            doors: doors.map(says).collect::<Result<_, _>>()?,
+            doors: known,
+            looks,
             kin: self.kin,
             hints: self.hints,
         })
@@ -97,6 +113,15 @@ impl AppFile {
 }
 
 impl Door {
+    fn says_and_looks(mut self, protocol: Protocol) -> Result<(Says, Vec<Looks>), String> {
+        let looks = std::mem::take(&mut self.looks);
+        if self.says == How::Always && !looks.is_empty() {
+            return Err("looks are of apps that may say nothing: leave them out, or write \"sometimes\"".into());
+        }
+        let looks = looks.into_iter().map(|one| one.into_looks(protocol)).collect::<Result<_, _>>()?;
+        Ok((self.says()?, looks))
+    }
+
     fn says(self) -> Result<Says, String> {
         if self.says != How::Unknown && self.looked.is_some() {
             return Err("looked is for says = \"unknown\": write seen or public".into());
@@ -127,6 +152,15 @@ impl NameFile {
             Product::of(&self.name).ok_or_else(|| no("nothing is left of it without versions and brackets"))?;
         let source = source(self.seen, self.public).map_err(|what| no(&what))?;
         Ok(Name { text: self.name, product, shared: self.shared, source })
+    }
+}
+
+impl LooksFile {
+    fn into_looks(self, protocol: Protocol) -> Result<Looks, String> {
+        let no = |what: String| format!("looks {:?}: {what}", self.form);
+        let look = Look::new(protocol, &self.form, self.opening.as_deref()).map_err(|error| no(error.to_string()))?;
+        let source = source(self.seen, self.public).map_err(|what| format!("looks {:?}: {what}", look.form()))?;
+        Ok(Looks { look, source })
     }
 }
 

@@ -1,8 +1,10 @@
 //! What comes with Postern holds together, and knows the clients that were heard.
 
+use std::collections::BTreeMap;
+
 use super::*;
 use authority::{
-    Protocol,
+    Protocol, Signature,
     catalogue::{Objection, Says},
 };
 
@@ -103,6 +105,62 @@ fn every_recorded_client_is_known_by_what_it_says_and_not_refused_as_itself() {
         let objection = catalogue.objects(&named(app), *protocol, declared.as_deref());
         assert_eq!(objection, None, "{client} at {protocol:?}, saying {declared:?}");
     }
+}
+
+/// What our decoders see of the recordings: the client's entry, and its signature.
+fn signatures() -> Vec<(String, Signature)> {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../protocols/tests/corpus/signatures.txt");
+    let text = fs::read_to_string(file).unwrap();
+    let line = |line: &str| {
+        let (name, signature) = line.split_once(' ').unwrap();
+        let driven = name.split('_').next().unwrap();
+        let client = driven.strip_suffix("-badpw").or(driven.strip_suffix("-nocap")).unwrap_or(driven);
+        (entry_of(client).to_owned(), signature.parse().unwrap())
+    };
+    text.lines().map(line).collect()
+}
+
+#[test]
+fn a_recorded_client_that_says_no_name_is_called_by_its_own_or_its_kins() {
+    let catalogue = shipped().unwrap();
+    let mut silent = BTreeMap::new();
+    for (entry, seen) in signatures() {
+        let app = catalogue.find(&named(&entry)).unwrap();
+        let kin = catalogue.iter().filter(|other| catalogue.are_kin(&app.name, &other.name));
+        let kin: Vec<&str> = kin.map(|other| other.name.as_str()).collect();
+        // Who names itself is tried without its name as well: nobody is taken for it.
+        let parts: Vec<&str> = seen.as_str().split(';').collect();
+        let mute: Signature = [&parts[..3], &["-"], &parts[4..]].concat().join(";").parse().unwrap();
+        let name = catalogue.name_of(&mute);
+        for name in name.iter().flat_map(|names| names.split(" or ")) {
+            assert!(kin.contains(&name), "{entry} is called {name}: {seen}");
+        }
+        // Who was refused the password itself has done nothing yet, and is not asked about.
+        if seen.declared().is_none() && !seen.opening().is_empty() {
+            assert!(name.is_some(), "{entry} has no name: {seen}");
+            silent.insert((entry, seen.protocol().name()), name.unwrap());
+        }
+    }
+    let silent: Vec<String> = silent.iter().map(|((app, at), name)| format!("{app} at {at}: {name}")).collect();
+    assert_eq!(
+        silent,
+        [
+            "alpine at submission: Alpine",
+            "claws-mail at imap: Claws Mail",
+            "curl at imap: curl",
+            "curl at submission: curl",
+            "evolution at imap: Evolution",
+            "mbsync at imap: mbsync",
+            "msmtp at submission: msmtp",
+            "mutt at imap: mutt or NeoMutt",
+            "mutt at submission: mutt",
+            "neomutt at imap: mutt or NeoMutt",
+            "neomutt at submission: NeoMutt",
+            "nodejs at submission: Node.js program",
+            "python at imap: Python script",
+            "python at submission: Python script",
+        ]
+    );
 }
 
 // How far the catalogue gets alone, before there is any pin to compare with.
@@ -242,6 +300,28 @@ fn what_is_wrong_with_a_file_names_the_file_the_key_and_the_remedy() {
             "heron.toml",
             door("says = \"sometimes\"\nseen = \"1\"\nnames = [{ name = \"Heron\" }]"),
             "[imap] name \"Heron\": where is it from?",
+        ),
+        (
+            "heron.toml",
+            door(
+                "says = \"always\"\nseen = \"1\"\nnames = [{ name = \"Heron\", seen = \"1\" }]\nlooks = [{ form = \"9,LOGIN.aa\", seen = \"1\" }]",
+            ),
+            "[imap] looks are of apps that may say nothing",
+        ),
+        (
+            "heron.toml",
+            door("says = \"unknown\"\nlooks = [{ form = \"9,LOGIN.aa\" }]"),
+            "[imap] looks \"9,LOGIN.aa\": where is it from?",
+        ),
+        (
+            "heron.toml",
+            door("says = \"unknown\"\nlooks = [{ form = \"9;LOGIN\", seen = \"1\" }]"),
+            "[imap] looks \"9;LOGIN\": form and opening are parts of a signature",
+        ),
+        (
+            "heron.toml",
+            door("says = \"unknown\"\nlooks = [{ from = \"9,LOGIN.aa\", seen = \"1\" }]"),
+            "heron.toml:7: from: unknown key; did you mean \"form\"?",
         ),
         ("heron.toml", door("says = \"nothing\""), "[imap] says: where is it from?"),
         ("heron.toml", door("says = \"unknown\"\nnames = [{ name = \"Heron\", seen = \"1\" }]"), "write \"sometimes\""),

@@ -2,7 +2,7 @@
 
 use authority::{
     Catalogue, Protocol,
-    catalogue::{App, Says, When},
+    catalogue::{App, Looks, Says, When},
 };
 use serde_json::{Value, json};
 
@@ -31,6 +31,7 @@ pub(crate) fn show(app: &App) -> Value {
     answer["hints"] = app.hints.clone().into();
     answer["doors"] = app.doors.iter().map(door).collect();
     answer["names"] = app.doors.iter().flat_map(|(protocol, says)| names(*protocol, says)).collect();
+    answer["looks"] = app.looks.iter().map(looks).collect();
     answer
 }
 
@@ -49,6 +50,15 @@ fn door((protocol, says): &(Protocol, Says)) -> Value {
         }
     };
     json!({ "protocol": protocol.name(), "says": word, "other_names": other_names, "source": source })
+}
+
+fn looks(Looks { look, source }: &Looks) -> Value {
+    json!({
+        "protocol": look.protocol().name(),
+        "form": look.form(),
+        "opening": look.opening(),
+        "source": source.to_string(),
+    })
 }
 
 fn names(protocol: Protocol, says: &Says) -> Vec<Value> {

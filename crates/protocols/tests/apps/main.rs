@@ -9,6 +9,9 @@
 //!
 //! A folder of other recordings is measured and not held to the figures; with
 //! `SIGNATURES=1` every signature is printed as well.
+//!
+//! Those of the corpus are kept in `corpus/signatures.txt`, which
+//! `WRITE_SIGNATURES=1` writes anew.
 
 #![allow(
     clippy::unwrap_used,
@@ -38,6 +41,26 @@ fn ja4_of_every_recording_is_what_other_tools_say() {
         let hello = capture.hello().unwrap_or_else(|| panic!("{} has no hello", capture.name));
         assert_eq!((hello.ja4(), hello.ja4_r()), (capture.ja4.clone(), capture.ja4_r.clone()), "{}", capture.name);
     }
+}
+
+/// Passwords keep signatures for years: a change here makes strangers of the apps that
+/// they are held to, and takes another `fingerprint::signature::VERSION`.
+#[test]
+fn signatures_of_the_recordings_stay_as_they_are() {
+    let file = corpus().join("signatures.txt");
+    let connections = measure::Connection::all(Capture::folder(&corpus()));
+    let signatures = connections.iter().flat_map(|connection| {
+        connection.signatures.iter().map(|seen| format!("{} {seen}\n", connection.capture.name))
+    });
+    let signatures: String = signatures.collect();
+    if std::env::var_os("WRITE_SIGNATURES").is_some() {
+        std::fs::write(&file, &signatures).unwrap();
+    }
+    let kept = std::fs::read_to_string(&file).unwrap();
+    for (now, kept) in signatures.lines().zip(kept.lines()) {
+        assert_eq!(now, kept);
+    }
+    assert_eq!(signatures.lines().count(), kept.lines().count());
 }
 
 #[test]
