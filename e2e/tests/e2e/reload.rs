@@ -30,6 +30,43 @@ fn greeting(port: u16, ca: &std::path::Path) -> Option<String> {
     Imap::connect(port, ca, false).unwrap().line()
 }
 
+/// What a client gets that says no name, with this password.
+fn silent_client(world: &World, secret: &str) -> Vec<String> {
+    let mut imap = Imap::connect(world.postern.imap, &world.postern.ca(), false).unwrap();
+    imap.line().unwrap();
+    imap.command("a", &format!("LOGIN alice \"{secret}\"")).unwrap();
+    imap.command("b", "LIST \"\" \"*\"").unwrap_or_default()
+}
+
+/// The lock learns of a changed catalogue too: what an app says, and how another looks.
+#[test]
+fn what_apps_say_of_themselves_is_read_again() {
+    let mut world = World::start();
+    world.postern.account(ALICE).unwrap();
+    let make = || {
+        let arguments = ["app-password", "create", ALICE, "--label", "Laptop", "--app", "heron", "--scope", "mail"];
+        let made = world.postern.cli(&[&arguments[..], &["--json"]].concat(), "").unwrap().json();
+        ["id", "secret"].map(|key| made[key].as_str().unwrap().to_owned())
+    };
+    let ([_, early], [id, late]) = (make(), make());
+    let is_let_in = |answer: &[String]| answer.iter().any(|line| line.starts_with("b OK"));
+    assert!(is_let_in(&silent_client(&world, &early)), "nothing is known of a heron");
+
+    let of = "publisher = \"us\"\nplatforms = [\"linux\"]\nopens = \"mail\"\n[imap]\n";
+    let heron = "says = \"always\"\nseen = \"1\"\nnames = [{ name = \"Heron\", seen = \"1\" }]\n";
+    let egret = "says = \"nothing\"\nseen = \"1\"\nlooks = [{ form = \"any,LOGIN.aq\", seen = \"1\" }]\n";
+    fs::create_dir_all(world.postern.path("data/apps")).unwrap();
+    world.postern.write("data/apps/heron.toml", &format!("name = \"Grey Heron\"\n{of}{heron}")).unwrap();
+    world.postern.write("data/apps/egret.toml", &format!("name = \"Little Egret\"\n{of}{egret}")).unwrap();
+    hang_up(&mut world, 1, "configuration and certificates were read again");
+    let answer = silent_client(&world, &late);
+    assert!(!is_let_in(&answer), "a heron always says so: {answer:?}");
+    assert!(is_let_in(&silent_client(&world, &early)), "what was bound stays bound");
+    let shown = || world.postern.cli(&["app-password", "show", &id, "--json"], "").unwrap().json();
+    until("its owner to be told", || shown()["refused_apps"].as_array().is_some_and(|apps| !apps.is_empty())).unwrap();
+    assert_eq!(shown()["refused_apps"][0]["app"], "Little Egret", "{}", shown());
+}
+
 #[test]
 fn a_session_goes_on_whatever_is_changed_around_it() {
     let mut world = World::start();

@@ -2,12 +2,16 @@
 
 use std::time::Duration;
 
+use authority::{
+    Catalogue, Protocol,
+    catalogue::{Look, Looks, Source},
+};
 use http::StatusCode;
 use keeper::SignIn;
 
 use crate::{
     browser::{Browser, Page},
-    world::{ALICE, World},
+    world::{ALICE, World, heron},
 };
 
 async fn comes(world: &World, name: &str, secret: &str) -> bool {
@@ -95,6 +99,29 @@ async fn what_was_never_refused_cannot_be_let_in_nor_by_a_stranger() {
     let form = vec![token, client, ("sure".to_owned(), "yes".to_owned())];
     assert_eq!(other.post(&to, &form, &[("sec-fetch-site", "same-origin")]).await.status, StatusCode::NOT_FOUND);
     assert!(!comes(&world, "mutt", &secret).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_without_a_name_is_called_what_it_looks_like_but_with_its_own_password() {
+    const SILENT: &str = "-";
+    let world = World::new().await;
+    let mut heron = heron();
+    let look = Look::new(Protocol::Imap, "a009,LOGIN.qq", Some("SELECT")).unwrap();
+    heron.looks.push(Looks { look, source: Source::Seen("2.1".into()) });
+    world.keeper.know(&Catalogue::new(vec![heron]).unwrap());
+    let (mut alice, _) = world.alice().await;
+
+    let (secret, page) = made(&mut alice).await;
+    assert!(comes(&world, "thunderbird", &secret).await);
+    assert!(!comes(&world, SILENT, &secret).await);
+    let text = alice.open(&page).await.text;
+    assert!(text.contains("It was tried by <strong><bdi>Grey Heron</bdi></strong> from"), "{text}");
+
+    // What its owner uses with it is what they made it for, whoever looks the same.
+    let (secret, page) = made(&mut alice).await;
+    assert!(comes(&world, SILENT, &secret).await);
+    let text = alice.open(&page).await.text;
+    assert!(text.contains(", on mail, since <time") && !text.contains("Grey Heron"), "{text}");
 }
 
 async fn learn_anew(alice: &mut Browser, page: &str) -> Page {

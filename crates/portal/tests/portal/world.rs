@@ -30,7 +30,7 @@ fn door(name: &str, protocol: Protocol, needs: &str, title: &str, address: &str)
 }
 
 /// An app of the catalogue, with a sentence for who sets it up.
-fn heron() -> App {
+pub(crate) fn heron() -> App {
     App {
         id: "heron".parse().unwrap(),
         name: AppName::parse("Grey Heron").unwrap(),
