@@ -34,6 +34,9 @@ pub struct Mailboxes {
     pub config: String,
 }
 
+/// Whom it lets in beside the master user.
+const NOBODY_ELSE: &str = "driver = passwd-file\n args = /dev/null";
+
 impl Dovecot {
     /// The master user's password.
     pub const MASTER: &str = "only-postern-knows-this";
@@ -51,7 +54,16 @@ impl Dovecot {
     /// # Errors
     /// As for [`Dovecot::start`].
     pub fn start_on(port: u16) -> io::Result<Self> {
-        Self::start_with(port, "driver = passwd-file\n args = /dev/null")
+        Self::start_with(port, NOBODY_ELSE, "")
+    }
+
+    /// Starts it on this port, saying after a sign-in that it can do this; more than
+    /// it would say by itself, with a plus in front.
+    ///
+    /// # Errors
+    /// As for [`Dovecot::start`].
+    pub fn start_saying_on(port: u16, capabilities: &str) -> io::Result<Self> {
+        Self::start_with(port, NOBODY_ELSE, &format!("protocol imap {{\n imap_capability = {capabilities}\n}}\n"))
     }
 
     /// Starts it on this port, set up wrong: whoever comes is let in.
@@ -59,10 +71,10 @@ impl Dovecot {
     /// # Errors
     /// As for [`Dovecot::start`].
     pub fn start_open_on(port: u16) -> io::Result<Self> {
-        Self::start_with(port, "driver = static\n args = nopassword=y")
+        Self::start_with(port, "driver = static\n args = nopassword=y", "")
     }
 
-    fn start_with(port: u16, passdb: &str) -> io::Result<Self> {
+    fn start_with(port: u16, passdb: &str, more: &str) -> io::Result<Self> {
         let (pop3, sieve) = (free_port()?, free_port()?);
         let folder = tempfile::Builder::new().prefix("postern-dovecot-").tempdir()?;
         let path = folder.path();
@@ -104,7 +116,8 @@ impl Dovecot {
              plugin {{\n sieve = file:{here}/mail/%u/sieve;active={here}/mail/%u/.dovecot.sieve\n}}\n\
              passdb {{\n driver = passwd-file\n master = yes\n args = {here}/master\n}}\n\
              passdb {{\n {passdb}\n}}\n\
-             userdb {{\n driver = static\n args = uid={user} gid={group} home={here}/mail/%u\n}}\n"
+             userdb {{\n driver = static\n args = uid={user} gid={group} home={here}/mail/%u\n}}\n\
+             {more}"
         );
         let file = path.join("dovecot.conf");
         fs::write(&file, config)?;

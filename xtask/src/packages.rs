@@ -38,7 +38,27 @@ pub(crate) const TESTS: &[&str] = &[
 ];
 
 /// What `--full` runs on top of that.
-pub(crate) const FULL: &[&str] = &["dbus", "libnss3-tools", "thunderbird", "xauth", "xvfb"];
+pub(crate) const FULL: &[&str] = &[
+    "aerc",
+    "alpine",
+    "dbus",
+    "fetchmail",
+    "getmail6",
+    "git-email",
+    "imapfilter",
+    "libauthen-sasl-perl",
+    "libio-socket-ssl-perl",
+    "libnss3-tools",
+    "neomutt",
+    "nodejs",
+    "npm",
+    "offlineimap3",
+    "s-nail",
+    "sendemail",
+    "thunderbird",
+    "xauth",
+    "xvfb",
+];
 
 /// Installs what is missing; without root it says what to type.
 pub(crate) fn install(wanted: &[&str]) -> Result<(), String> {
@@ -73,6 +93,10 @@ pub(crate) fn install(wanted: &[&str]) -> Result<(), String> {
 }
 
 fn is_installed(package: &str) -> bool {
+    // Node's own packages bring it along, and do not go together with Debian's.
+    if package == "npm" && Path::new("/usr/bin/npm").exists() {
+        return true;
+    }
     let asked = Command::new("dpkg-query").args(["-W", "-f", "${Status}", package]).output();
     asked.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).ends_with("ok installed"))
 }

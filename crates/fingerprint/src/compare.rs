@@ -152,6 +152,7 @@ pub(crate) fn opening(protocol: Protocol, pinned: &str, seen: &str) -> Alike {
         return Alike::Equal;
     }
     let near = match protocol {
+        Protocol::Imap if as_the_server_can(pinned).eq(as_the_server_can(seen)) => return Alike::Equal,
         // What it does to set the session up, and another first command.
         Protocol::Imap => match (pinned.rsplit_once(','), seen.rsplit_once(',')) {
             (Some((pinned, _)), Some((seen, _))) => pinned == seen,
@@ -166,6 +167,22 @@ pub(crate) fn opening(protocol: Protocol, pinned: &str, seen: &str) -> Alike {
         _ => false,
     };
     if near { Alike::Near } else { Alike::Far }
+}
+
+/// An IMAP client's opening without what it says only to a server that can do it, and
+/// which takes nothing from the first command: an upgrade of that server is none of the client.
+fn as_the_server_can(opening: &str) -> impl Iterator<Item = &str> {
+    let words = opening.split(',').map(without_return);
+    words.filter(|word| !["ENABLE", "NAMESPACE"].iter().any(|known| word.eq_ignore_ascii_case(known)))
+}
+
+/// LIST and the forms of its arguments, up to the pattern (RFC 5258).
+fn without_return(word: &str) -> &str {
+    let Some((verb, forms)) = word.split_once('.').filter(|(verb, _)| verb.eq_ignore_ascii_case("LIST")) else {
+        return word;
+    };
+    let selection = usize::from(forms.starts_with('p'));
+    &word[..word.len().min(verb.len() + 1 + selection + 2)]
 }
 
 fn split(text: &str, at: char) -> (&str, &str) {
@@ -183,4 +200,28 @@ fn in_the_same_order<T: PartialEq>(a: impl Iterator<Item = T> + Clone, b: impl I
     let of_b = b.clone().filter(|item| a.clone().any(|other| other == *item));
     let common = of_a.clone().count();
     common >= 3 && of_a.eq(of_b)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn imap(opening: &str) -> Signature {
+        format!("1;imap;13-723694b0fccc-a03b17b91aa0-818060;-;a0009,LOGIN.qq;{opening}").parse().unwrap()
+    }
+
+    #[test]
+    fn what_a_server_can_do_is_none_of_the_client() {
+        let known = imap("ENABLE,NAMESPACE,LIST.ee");
+        for opening in ["LIST.ee", "NAMESPACE,LIST.ee", "namespace,ENABLE,LIST.ee"] {
+            assert_eq!(compare(&known, &imap(opening)), Compared::Same, "{opening}");
+            assert_eq!(compare(&imap(opening), &known), Compared::Same, "{opening}");
+        }
+        assert_eq!(compare(&known, &imap("ENABLE,NAMESPACE,SELECT.a")), Compared::Drifted(What::Opening));
+        assert_eq!(compare(&imap("ID,list.peWa"), &imap("ID,list.peW")), Compared::Same);
+        assert_eq!(compare(&imap("ID,list.eWap"), &imap("ID,list.eW")), Compared::Same);
+        for opening in ["LIST.e", "LIST.eW", "LIST.pee", "SELECT.a", "ID,LIST.ee", "ENABLE.l", "NAMESPACE", "-"] {
+            assert_eq!(compare(&known, &imap(opening)), Compared::Other(Why::Looks), "{opening}");
+        }
+    }
 }

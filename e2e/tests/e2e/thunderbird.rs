@@ -3,7 +3,7 @@
 
 use std::{fs, os::unix::fs::symlink, path::Path, process::Command};
 
-use e2e::{Dovecot, Postern, Postfix, Radicale, Site, run, until};
+use e2e::{Dovecot, Postern, Postfix, Radicale, Site, run};
 
 const ALICE: &str = "alice@example.org";
 const INSTALLED: &str = "/usr/lib/thunderbird";
@@ -82,31 +82,39 @@ fn fill(postern: &Postern, secret: &str) {
 /// What it reports of itself, on a new profile.
 fn thunderbird(postern: &Postern, secret: &str, starttls: &str) -> String {
     let home = tempfile::Builder::new().prefix("postern-thunderbird-").tempdir().unwrap();
-    let (program, profile, report) =
-        (home.path().join("program"), home.path().join("profile"), home.path().join("report"));
+    let mut command = command(postern, home.path(), secret, starttls);
+    command.env("HOME", home.path()).env("DAV", postern.dav.to_string());
+    command.env("SUBJECT", format!("by Thunderbird {starttls}"));
+    run(&mut command).unwrap().1
+}
+
+/// Runs it on a new profile in this folder; what it reports of itself is all that is
+/// said. `PARTS` in its environment limits what it does, `SUBJECT` is of its message.
+pub(crate) fn command(site: &Site, home: &Path, secret: &str, starttls: &str) -> Command {
+    let (program, profile, report) = (home.join("program"), home.join("profile"), home.join("report"));
     install(&program);
     fs::create_dir(&profile).unwrap();
     let database = format!("sql:{}", profile.display());
     for arguments in [
         vec!["-N", "-d", &database, "--empty-password"],
-        vec!["-A", "-d", &database, "-n", "postern", "-t", "C,,", "-i", postern.ca().to_str().unwrap()],
+        vec!["-A", "-d", &database, "-n", "postern", "-t", "C,,", "-i", site.ca().to_str().unwrap()],
     ] {
         let (status, said) = run(Command::new("certutil").args(arguments)).unwrap();
         assert_eq!(status, Some(0), "{said}");
     }
-    let mut command = Command::new("timeout");
-    command.args(["--kill-after=5", "100", "xvfb-run", "--auto-servernum", "dbus-run-session", "--"]);
-    command.arg(program.join("thunderbird")).arg("--no-remote").arg("--profile").arg(&profile);
+    let mut command = Command::new("sh");
+    command.arg("-c").arg(
+        "timeout --kill-after=5 100 xvfb-run --auto-servernum dbus-run-session -- \
+         \"$0\" --no-remote --profile \"$1\" > \"$REPORT.said\" 2>&1; cat \"$REPORT\" || cat \"$REPORT.said\"",
+    );
+    command.arg(program.join("thunderbird")).arg(&profile);
     let (imap, submission) = match starttls {
-        "yes" => (postern.imap_starttls, postern.submission_starttls),
-        _ => (postern.imap, postern.submission),
+        "yes" => (site.imap_starttls, site.submission_starttls),
+        _ => (site.imap, site.submission),
     };
-    command.env("HOME", home.path()).env("LOGIN", ALICE).env("SECRET", secret).env("STARTTLS", starttls);
+    command.env("LOGIN", ALICE).env("SECRET", secret).env("STARTTLS", starttls).env("REPORT", &report);
     command.env("IMAP", imap.to_string()).env("SUBMISSION", submission.to_string());
-    command.env("DAV", postern.dav.to_string()).env("REPORT", &report);
-    let (_, said) = run(&mut command).unwrap();
-    until("a report", || report.exists()).unwrap_or_else(|late| panic!("{late}: {said}"));
-    fs::read_to_string(report).unwrap()
+    command
 }
 
 /// Debian's Thunderbird, with a configuration of our own: that is read from beside

@@ -4,6 +4,7 @@
 //!
 //! ```sh
 //! cargo test -p protocols --test apps -- --nocapture
+//! WRITE_TABLES=1 cargo test -p protocols --test apps measure
 //! CAPTURES=/another/folder cargo test -p protocols --test apps measure -- --nocapture
 //! ```
 //!
@@ -79,5 +80,23 @@ fn measure_prints_the_table() {
     println!("{}", measured.table());
     if folder.is_none() {
         measured.hold();
+        document(&measured.table());
+    }
+}
+
+/// The documentation has this table: it is written there if that is asked for.
+fn document(measured: &str) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/app-lock.md");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let begin = "<!-- the recordings: written by crates/protocols/tests/apps -->\n";
+    let end = "<!-- the end of the recordings -->\n";
+    let (before, rest) = text.split_once(begin).unwrap();
+    let (written, after) = rest.split_once(end).unwrap();
+    let (table, pairs) = measured.trim().split_once("\n\n").unwrap();
+    let table = format!("{table}\n\n```text\n{pairs}\n```\n");
+    if std::env::var_os("WRITE_TABLES").is_some() {
+        std::fs::write(&file, format!("{before}{begin}{table}{end}{after}")).unwrap();
+    } else {
+        assert_eq!(written, table, "run WRITE_TABLES=1 cargo test -p protocols --test apps measure");
     }
 }

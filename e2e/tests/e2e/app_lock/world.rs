@@ -1,0 +1,200 @@
+//! A site at which one app at a time comes in, so that the doors' own counts tell what
+//! became of it.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    io::{Write, copy},
+    net::{TcpListener, TcpStream},
+    path::Path,
+    process::Command,
+    sync::atomic::{AtomicU32, Ordering},
+    thread,
+};
+
+use e2e::{Dovecot, Postern, Postfix, Site, free_port, run};
+use serde_json::Value;
+
+use super::apps::{ALICE, App, IN_THE_INBOX, Tls, Use, Visit};
+use super::by_hand::{password, pins, show};
+
+/// A door for sending, as it looks to who comes from a network that Alice has never been in.
+const ELSEWHERE: &str = "elsewhere";
+const FROM_ELSEWHERE: &str = "PROXY TCP4 198.51.100.7 192.0.2.1 40000 465\r\n";
+
+pub(super) struct World {
+    pub(super) postern: Postern,
+    postfix: Postfix,
+    dovecot: Option<Dovecot>,
+    monitor: u16,
+    /// Sending from elsewhere: TLS from the first byte, and STARTTLS.
+    elsewhere: [u16; 2],
+    visits: AtomicU32,
+}
+
+/// An app password.
+pub(super) struct Made {
+    id: String,
+    pub(super) secret: String,
+}
+
+/// Where an app connects to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum At {
+    /// In the network that all others come from.
+    Home(Use, Tls),
+    /// Sending, from another network.
+    Elsewhere(Tls),
+    /// In TLS, by a port that leads to the door.
+    By(Use, u16),
+}
+
+impl At {
+    fn to(self) -> Use {
+        match self {
+            Self::Home(to, _) | Self::By(to, _) => to,
+            Self::Elsewhere(_) => Use::Sending,
+        }
+    }
+}
+
+/// What became of a visit: by the door's own count, and by what the app had of it.
+pub(super) struct Visited {
+    admitted: u64,
+    as_another: u64,
+    /// It has read the message, or the one that it sent is there.
+    has_it: bool,
+    said: String,
+}
+
+impl Visited {
+    /// In, and everything it did was let in.
+    pub(super) fn is_at_home(&self) -> bool {
+        self.admitted > 0 && self.as_another == 0 && self.has_it
+    }
+
+    /// Something of it was let in; `None` if it was neither let in nor refused as
+    /// another app: then it has not been driven as it should.
+    pub(super) fn was_let_in(&self) -> Option<bool> {
+        match (self.admitted > 0 || self.has_it, self.as_another > 0) {
+            (false, false) => None,
+            (let_in, _) => Some(let_in),
+        }
+    }
+}
+
+impl fmt::Display for Visited {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { admitted, as_another, has_it, said } = self;
+        write!(f, "admitted {admitted}, refused as another app {as_another}, has it: {has_it}; it said:\n{said}")
+    }
+}
+
+impl World {
+    pub(super) fn start() -> Self {
+        let (dovecot, postfix) = (Dovecot::start().unwrap(), Postfix::start().unwrap());
+        let monitor = free_port().unwrap();
+        let [behind, elsewhere] = [(); 2].map(|()| [(); 2].map(|()| free_port().unwrap()));
+        let more = format!(
+            "[monitor]\nlisten = [\"127.0.0.1:{monitor}\"]\n[app_passwords]\nlimit = 200\n\
+             [[gateway]]\nservice = \"submission\"\nname = \"{ELSEWHERE}\"\nlisten = [\"127.0.0.1:{}\"]\n\
+             listen_starttls = [\"127.0.0.1:{}\"]\nproxy_protocol_from = [\"127.0.0.1\"]\nupstream = \"smtp://127.0.0.1:{}\"\nhandover = {{ kind = \"xclient\" }}\n",
+            behind[0], behind[1], postfix.port,
+        );
+        let site = Site::new(dovecot.port, 9, &more).unwrap();
+        let site = site.with_submission(postfix.port, "handover = { kind = \"xclient\" }").unwrap();
+        site.account(ALICE).unwrap();
+        dovecot.deliver(ALICE, IN_THE_INBOX).unwrap();
+        let postern = site.serve().unwrap();
+        elsewhere.into_iter().zip(behind).for_each(|(at, to)| say_from_elsewhere(at, to));
+        Self { postern, postfix, dovecot: Some(dovecot), monitor, elsewhere, visits: AtomicU32::new(0) }
+    }
+
+    /// Has another Dovecot in its place, which says that it can do this.
+    pub(super) fn has_dovecot_upgraded(&mut self, capabilities: &str) {
+        let port = self.dovecot.take().unwrap().port;
+        let dovecot = Dovecot::start_saying_on(port, capabilities).unwrap();
+        dovecot.deliver(ALICE, IN_THE_INBOX).unwrap();
+        self.dovecot = Some(dovecot);
+    }
+
+    pub(super) fn password(&self, made_for: &str) -> Made {
+        let (id, secret) = password(&self.postern, made_for);
+        Made { id, secret }
+    }
+
+    pub(super) fn show(&self, password: &Made) -> Value {
+        show(&self.postern, &password.id)
+    }
+
+    /// The signatures that a password is locked to.
+    pub(super) fn pins(&self, password: &Made) -> Vec<String> {
+        pins(&self.postern, &password.id)
+    }
+
+    /// How often each outcome has been, at this door.
+    fn counts(&self, door: &str) -> HashMap<String, u64> {
+        let mut curl = Command::new("curl");
+        curl.args(["--silent", "--show-error"]).arg(format!("http://127.0.0.1:{}/metrics", self.monitor));
+        let (_, text) = run(&mut curl).unwrap();
+        let begin = format!("postern_sign_ins_total{{door=\"{door}\",");
+        let series = text.lines().filter_map(|line| line.strip_prefix(&begin)?.split_once("} "));
+        series.map(|(outcome, count)| (outcome.to_owned(), count.parse().unwrap())).collect()
+    }
+
+    /// Has an app use a password once, in a new home.
+    pub(super) fn visit(&self, app: &App, at: At, password: &Made, node: Option<&Path>) -> Visited {
+        let home = tempfile::Builder::new().prefix("postern-app-").tempdir().unwrap();
+        let subject = format!("Message {} by {}", self.visits.fetch_add(1, Ordering::Relaxed), app.name);
+        let postern = &self.postern;
+        let (door, port, tls) = match at {
+            At::Home(Use::Reading, Tls::Implicit) => ("imap", postern.imap, Tls::Implicit),
+            At::Home(Use::Reading, Tls::Starttls) => ("imap", postern.imap_starttls, Tls::Starttls),
+            At::Home(Use::Sending, Tls::Implicit) => ("submission", postern.submission, Tls::Implicit),
+            At::Home(Use::Sending, Tls::Starttls) => ("submission", postern.submission_starttls, Tls::Starttls),
+            At::By(Use::Reading, port) => ("imap", port, Tls::Implicit),
+            At::By(Use::Sending, port) => ("submission", port, Tls::Implicit),
+            At::Elsewhere(Tls::Implicit) => (ELSEWHERE, self.elsewhere[0], Tls::Implicit),
+            At::Elsewhere(Tls::Starttls) => (ELSEWHERE, self.elsewhere[1], Tls::Starttls),
+        };
+        let visit =
+            Visit { site: postern, home: home.path(), node, secret: &password.secret, tls, subject: &subject, port };
+        let before = self.counts(door);
+        let said = visit.run(app.how(at.to()).unwrap()).unwrap();
+        let after = self.counts(door);
+        let new = |outcome: &str| after[outcome] - before.get(outcome).copied().unwrap_or(0);
+        let admitted = new("outcome=\"admitted\",reason=\"\"");
+        let has_it = match at.to() {
+            Use::Reading => said.contains(IN_THE_INBOX) || holds(home.path(), IN_THE_INBOX),
+            Use::Sending => admitted > 0 && self.postfix.delivers(&format!("Subject: {subject}")).is_ok(),
+        };
+        Visited { admitted, as_another: new("outcome=\"refused\",reason=\"other-app\""), has_it, said }
+    }
+}
+
+/// True if a file below has these words in it.
+fn holds(folder: &Path, words: &str) -> bool {
+    let (status, _) = run(Command::new("grep").args(["-rqF", words]).arg(folder)).unwrap();
+    status == Some(0)
+}
+
+/// Passes on what comes at one port to another, with another address in front.
+fn say_from_elsewhere(at: u16, to: u16) {
+    let listener = TcpListener::bind(("127.0.0.1", at)).unwrap();
+    thread::spawn(move || {
+        for mut client in listener.incoming().map_while(Result::ok) {
+            let Ok(mut door) = TcpStream::connect(("127.0.0.1", to)) else { return };
+            let begun = door.write_all(FROM_ELSEWHERE.as_bytes());
+            let ends = begun.and_then(|()| Ok((client.try_clone()?, door.try_clone()?)));
+            let Ok((mut from_client, mut from_door)) = ends else { continue };
+            thread::spawn(move || {
+                let _ = copy(&mut from_client, &mut door);
+                let _ = door.shutdown(std::net::Shutdown::Write);
+            });
+            thread::spawn(move || {
+                let _ = copy(&mut from_door, &mut client);
+                let _ = client.shutdown(std::net::Shutdown::Write);
+            });
+        }
+    });
+}
