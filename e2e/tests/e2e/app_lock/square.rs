@@ -32,38 +32,44 @@ struct Row<'w> {
 
 impl Row<'_> {
     fn run(&mut self, full: bool) {
-        let mut password = self.password();
         if self.owner.reads.is_some() {
-            self.at_home(Use::Reading, &password);
-            self.all_others(Table::Reading, &password);
+            self.row(Table::Reading);
+            // As many sign-ins as all the rest.
             if full {
-                self.before_its_own_first_message();
+                self.row(Table::FirstSending);
             }
-            // As it is with nobody in between.
-            password = self.password();
-            self.own(self.in_its_first_way(Use::Reading), &password);
         }
         if self.owner.sends.is_some() {
-            self.at_home(Use::Sending, &password);
-            self.all_others(Table::Sending, &password);
+            self.row(Table::Sending);
         }
     }
 
-    fn password(&self) -> Made {
-        self.world.password(self.owner.made_for)
-    }
-
-    fn in_its_first_way(&self, to: Use) -> At {
-        At::Home(to, self.owner.tls[0])
-    }
-
-    /// The app itself, twice in each kind of TLS.
-    fn at_home(&mut self, to: Use, password: &Made) {
+    fn row(&mut self, table: Table) {
+        let mut password = self.password(table);
         for tls in self.owner.tls.iter().chain(self.owner.tls) {
-            self.own(At::Home(to, *tls), password);
+            self.own(At::Home(table.owner_does(), *tls), &password);
         }
-        let table = if to == Use::Reading { Table::Reading } else { Table::Sending };
-        self.cells.insert((table, self.owner.name, self.owner.name), Came::In);
+        for (place, other) in self.others.iter().filter(|app| app.how(table.other_does()).is_some()).enumerate() {
+            // It has just been in.
+            let is_known = other.name == self.owner.name && table != Table::FirstSending;
+            let came = if is_known { Came::In } else { self.other(table, other, place, &password) };
+            if came != Came::Refused && !is_known {
+                // That has learnt of another.
+                password = self.password(table);
+            }
+            self.cells.insert((table, self.owner.name, other.name), came);
+        }
+    }
+
+    /// A password that has shown its app, as it stands in a table.
+    fn password(&mut self, table: Table) -> Made {
+        let password = self.world.password(self.owner.made_for);
+        for to in [Use::Reading, Use::Sending] {
+            if self.owner.how(to).is_some() && (to == table.owner_does() || table == Table::Sending) {
+                self.own(At::Home(to, self.owner.tls[0]), &password);
+            }
+        }
+        password
     }
 
     fn own(&mut self, at: At, password: &Made) {
@@ -74,63 +80,21 @@ impl Row<'_> {
         }
     }
 
-    fn all_others(&mut self, table: Table, password: &Made) {
+    /// From elsewhere first: at home it may be learnt.
+    fn other(&mut self, table: Table, other: &App, place: usize, password: &Made) -> Came {
+        let (to, tls) = (table.other_does(), other.tls[place % other.tls.len()]);
         let pins = self.world.pins(password);
-        let mut all_refused = true;
-        for (place, other) in self.others(table).enumerate() {
-            if other.name == self.owner.name {
-                continue;
-            }
-            let tls = other.tls[place % other.tls.len()];
-            let came = self.other(other, At::Home(table.other_does(), tls), password);
-            all_refused &= came == Came::Refused;
-            self.cells.insert((table, self.owner.name, other.name), came);
-        }
-        if all_refused && self.world.pins(password) != pins {
-            self.faults.push(format!("{}: its password learnt of who was refused", self.owner.name));
-        }
-    }
-
-    fn others(&self, table: Table) -> impl Iterator<Item = &'static App> + use<> {
-        let others: Vec<_> = self.others.iter().copied().filter(|app| app.how(table.other_does()).is_some()).collect();
-        others.into_iter()
-    }
-
-    fn other(&mut self, other: &'static App, at: At, password: &Made) -> Came {
-        let visited = self.world.visit(other, at, password, self.node);
-        let name = format!("{} {at:?}, with that of {}", other.name, self.owner.name);
-        match visited.was_let_in() {
-            Some(false) => Came::Refused,
-            Some(true) => {
-                eprintln!("let in: {name}: {:#}", self.world.show(password));
-                Came::In
-            }
-            None => {
-                self.faults.push(format!("{name}: neither in nor refused: {visited}"));
-                Came::Refused
+        for (at, came) in [(At::Elsewhere(to, tls), Came::In), (At::Home(to, tls), Came::InAtHome)] {
+            let visited = self.world.visit(other, at, password, self.node);
+            let name = format!("{} {at:?}, with that of {}", other.name, self.owner.name);
+            match visited.was_let_in() {
+                Some(true) => return came,
+                Some(false) if self.world.pins(password) == pins => {}
+                Some(false) => self.faults.push(format!("{name}: refused, and learnt")),
+                None => self.faults.push(format!("{name}: neither in nor refused: {visited}")),
             }
         }
-    }
-
-    /// Who comes to send before the owner's app has ever sent: that, and a thief.
-    fn before_its_own_first_message(&mut self) {
-        let mut password = self.password();
-        self.own(self.in_its_first_way(Use::Reading), &password);
-        for (place, other) in self.others(Table::FirstSending).enumerate() {
-            let tls = other.tls[place % other.tls.len()];
-            let mut came = Came::Refused;
-            for (at, what) in [(At::Elsewhere(tls), Came::In), (At::Home(Use::Sending, tls), Came::InAtHome)] {
-                if came == Came::Refused && self.other(other, at, &password) == Came::In {
-                    came = what;
-                }
-            }
-            if came != Came::Refused {
-                // That is the app that sends now.
-                password = self.password();
-                self.own(self.in_its_first_way(Use::Reading), &password);
-            }
-            self.cells.insert((Table::FirstSending, self.owner.name, other.name), came);
-        }
+        Came::Refused
     }
 }
 

@@ -5,7 +5,7 @@ use std::{
     collections::HashMap,
     fmt,
     io::{Write, copy},
-    net::{TcpListener, TcpStream},
+    net::{Shutdown, TcpListener, TcpStream},
     path::Path,
     process::Command,
     sync::atomic::{AtomicU32, Ordering},
@@ -18,17 +18,18 @@ use serde_json::Value;
 use super::apps::{ALICE, App, IN_THE_INBOX, Tls, Use, Visit};
 use super::by_hand::{password, pins, show};
 
-/// A door for sending, as it looks to who comes from a network that Alice has never been in.
-const ELSEWHERE: &str = "elsewhere";
-const FROM_ELSEWHERE: &str = "PROXY TCP4 198.51.100.7 192.0.2.1 40000 465\r\n";
+const HOME: [&str; 2] = ["imap", "submission"];
+/// Doors to which all come from a network that Alice has never been in.
+const ELSEWHERE: [&str; 2] = ["imap-elsewhere", "submission-elsewhere"];
+const FROM_ELSEWHERE: &str = "PROXY TCP4 198.51.100.7 192.0.2.1 40000 443\r\n";
 
 pub(super) struct World {
     pub(super) postern: Postern,
     postfix: Postfix,
     dovecot: Option<Dovecot>,
     monitor: u16,
-    /// Sending from elsewhere: TLS from the first byte, and STARTTLS.
-    elsewhere: [u16; 2],
+    /// By door, in TLS from the first byte and with STARTTLS.
+    elsewhere: [[u16; 2]; 2],
     visits: AtomicU32,
 }
 
@@ -43,8 +44,8 @@ pub(super) struct Made {
 pub(super) enum At {
     /// In the network that all others come from.
     Home(Use, Tls),
-    /// Sending, from another network.
-    Elsewhere(Tls),
+    /// From another network.
+    Elsewhere(Use, Tls),
     /// In TLS, by a port that leads to the door.
     By(Use, u16),
 }
@@ -52,8 +53,7 @@ pub(super) enum At {
 impl At {
     fn to(self) -> Use {
         match self {
-            Self::Home(to, _) | Self::By(to, _) => to,
-            Self::Elsewhere(_) => Use::Sending,
+            Self::Home(to, _) | Self::Elsewhere(to, _) | Self::By(to, _) => to,
         }
     }
 }
@@ -94,19 +94,27 @@ impl World {
     pub(super) fn start() -> Self {
         let (dovecot, postfix) = (Dovecot::start().unwrap(), Postfix::start().unwrap());
         let monitor = free_port().unwrap();
-        let [behind, elsewhere] = [(); 2].map(|()| [(); 2].map(|()| free_port().unwrap()));
-        let more = format!(
-            "[monitor]\nlisten = [\"127.0.0.1:{monitor}\"]\n[app_passwords]\nlimit = 200\n\
-             [[gateway]]\nservice = \"submission\"\nname = \"{ELSEWHERE}\"\nlisten = [\"127.0.0.1:{}\"]\n\
-             listen_starttls = [\"127.0.0.1:{}\"]\nproxy_protocol_from = [\"127.0.0.1\"]\nupstream = \"smtp://127.0.0.1:{}\"\nhandover = {{ kind = \"xclient\" }}\n",
-            behind[0], behind[1], postfix.port,
-        );
+        let mut more = format!("[monitor]\nlisten = [\"127.0.0.1:{monitor}\"]\n[app_passwords]\nlimit = 400\n");
+        let elsewhere = [
+            ("imap", dovecot.port, "kind = \"master-user\", login = \"postern\", password_file = \"master.pw\""),
+            ("submission", postfix.port, "kind = \"xclient\""),
+        ];
+        let elsewhere = elsewhere.into_iter().zip(ELSEWHERE).map(|((service, behind, handover), name)| {
+            let [tls, starttls] = [(); 2].map(|()| free_port().unwrap());
+            let scheme = if service == "imap" { "imap" } else { "smtp" };
+            more += &format!(
+                "[[gateway]]\nservice = \"{service}\"\nname = \"{name}\"\nlisten = [\"127.0.0.1:{tls}\"]\n\
+                 listen_starttls = [\"127.0.0.1:{starttls}\"]\nproxy_protocol_from = [\"127.0.0.1\"]\n\
+                 upstream = \"{scheme}://127.0.0.1:{behind}\"\nhandover = {{ {handover} }}\n"
+            );
+            [tls, starttls].map(from_elsewhere_to)
+        });
+        let elsewhere = elsewhere.collect::<Vec<_>>().try_into().unwrap();
         let site = Site::new(dovecot.port, 9, &more).unwrap();
         let site = site.with_submission(postfix.port, "handover = { kind = \"xclient\" }").unwrap();
         site.account(ALICE).unwrap();
         dovecot.deliver(ALICE, IN_THE_INBOX).unwrap();
         let postern = site.serve().unwrap();
-        elsewhere.into_iter().zip(behind).for_each(|(at, to)| say_from_elsewhere(at, to));
         Self { postern, postfix, dovecot: Some(dovecot), monitor, elsewhere, visits: AtomicU32::new(0) }
     }
 
@@ -147,15 +155,13 @@ impl World {
         let home = tempfile::Builder::new().prefix("postern-app-").tempdir().unwrap();
         let subject = format!("Message {} by {}", self.visits.fetch_add(1, Ordering::Relaxed), app.name);
         let postern = &self.postern;
+        let of = |to: Use| usize::from(to == Use::Sending);
+        let way = |tls: Tls| usize::from(tls == Tls::Starttls);
+        let at_home = [[postern.imap, postern.imap_starttls], [postern.submission, postern.submission_starttls]];
         let (door, port, tls) = match at {
-            At::Home(Use::Reading, Tls::Implicit) => ("imap", postern.imap, Tls::Implicit),
-            At::Home(Use::Reading, Tls::Starttls) => ("imap", postern.imap_starttls, Tls::Starttls),
-            At::Home(Use::Sending, Tls::Implicit) => ("submission", postern.submission, Tls::Implicit),
-            At::Home(Use::Sending, Tls::Starttls) => ("submission", postern.submission_starttls, Tls::Starttls),
-            At::By(Use::Reading, port) => ("imap", port, Tls::Implicit),
-            At::By(Use::Sending, port) => ("submission", port, Tls::Implicit),
-            At::Elsewhere(Tls::Implicit) => (ELSEWHERE, self.elsewhere[0], Tls::Implicit),
-            At::Elsewhere(Tls::Starttls) => (ELSEWHERE, self.elsewhere[1], Tls::Starttls),
+            At::Home(to, tls) => (HOME[of(to)], at_home[of(to)][way(tls)], tls),
+            At::Elsewhere(to, tls) => (ELSEWHERE[of(to)], self.elsewhere[of(to)][way(tls)], tls),
+            At::By(to, port) => (HOME[of(to)], port, Tls::Implicit),
         };
         let visit =
             Visit { site: postern, home: home.path(), node, secret: &password.secret, tls, subject: &subject, port };
@@ -178,23 +184,26 @@ fn holds(folder: &Path, words: &str) -> bool {
     status == Some(0)
 }
 
-/// Passes on what comes at one port to another, with another address in front.
-fn say_from_elsewhere(at: u16, to: u16) {
-    let listener = TcpListener::bind(("127.0.0.1", at)).unwrap();
+/// A port that leads to this one, with another address in front.
+fn from_elsewhere_to(port: u16) -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let here = listener.local_addr().unwrap().port();
     thread::spawn(move || {
         for mut client in listener.incoming().map_while(Result::ok) {
-            let Ok(mut door) = TcpStream::connect(("127.0.0.1", to)) else { return };
-            let begun = door.write_all(FROM_ELSEWHERE.as_bytes());
-            let ends = begun.and_then(|()| Ok((client.try_clone()?, door.try_clone()?)));
-            let Ok((mut from_client, mut from_door)) = ends else { continue };
+            let begun = TcpStream::connect(("127.0.0.1", port)).and_then(|mut door| {
+                door.write_all(FROM_ELSEWHERE.as_bytes())?;
+                Ok((client.try_clone()?, door.try_clone()?, door))
+            });
+            let Ok((mut from_client, mut from_door, mut door)) = begun else { continue };
             thread::spawn(move || {
                 let _ = copy(&mut from_client, &mut door);
-                let _ = door.shutdown(std::net::Shutdown::Write);
+                let _ = door.shutdown(Shutdown::Write);
             });
             thread::spawn(move || {
                 let _ = copy(&mut from_door, &mut client);
-                let _ = client.shutdown(std::net::Shutdown::Write);
+                let _ = client.shutdown(Shutdown::Write);
             });
         }
     });
+    here
 }
