@@ -150,7 +150,7 @@ pub async fn an_app_is_allowed_by_its_owner_once_it_was_refused(store: Arc<dyn S
     store.record_stranger(laptop.id, &stranger("mutt", 10), &refused(&alice, &laptop, 10)).await.unwrap();
     assert!(!store.allow(bob.id, laptop.id, &mutt, None, &allowed(&bob, 20)).await.unwrap(), "another's");
     assert!(store.allow(alice.id, laptop.id, &mutt, None, &allowed(&alice, 20)).await.unwrap());
-    assert_eq!(*now(&*store, laptop.id).await.pins, [mutt.clone()]);
+    assert_eq!(*now(&*store, laptop.id).await.pins, *std::slice::from_ref(&mutt));
     assert!(store.strangers(laptop.id).await.unwrap().is_empty());
     assert_eq!(logged_since(&*store, known).await, [refused(&alice, &laptop, 10), allowed(&alice, 20)]);
 
