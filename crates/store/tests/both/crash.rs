@@ -8,10 +8,10 @@ use std::{
     sync::Arc,
 };
 
-use authority::{Account, AppPasswordId, Event, audit::Verifier};
-use keeper::{Added, Issued, Store};
+use authority::{Account, AppPasswordId, Event, Lesson, Pin, PinnedBy, app_lock::Was, audit::Verifier};
+use keeper::{Added, Issued, Learned, Store};
 use rand_core::Rng;
-use testkit::{Seeded, account, app_password, by_admin, contract, digest, new_account};
+use testkit::{Seeded, account, app_password, by_admin, contract, digest, new_account, signature, used};
 
 use super::Site;
 
@@ -25,6 +25,8 @@ fn alice(round: u32) -> Account {
 struct Acknowledged {
     issued: BTreeSet<AppPasswordId>,
     revoked: BTreeSet<AppPasswordId>,
+    /// Locked to an app by its first use.
+    learnt: BTreeSet<AppPasswordId>,
 }
 
 /// Starts a process that works the store hard, and kills it after so many
@@ -44,10 +46,10 @@ fn killed(site: &Site, round: u32, after: usize, moment: Option<&str>) -> Acknow
     for line in said {
         let told = line.split_once(' ').and_then(|(what, id)| Some((what.to_owned(), id.parse().ok()?)));
         let Some((what, id)) = told else { continue };
-        if what == "issued" {
-            acknowledged.issued.insert(id)
-        } else {
-            acknowledged.revoked.insert(id)
+        match &*what {
+            "issued" => acknowledged.issued.insert(id),
+            "revoked" => acknowledged.revoked.insert(id),
+            _ => acknowledged.learnt.insert(id),
         };
         count += 1;
         if count == after {
@@ -72,8 +74,18 @@ async fn check(store: &dyn Store, round: u32, told: &Acknowledged) -> (usize, us
         "acknowledged and lost"
     );
     assert_eq!(told.revoked.difference(&dead).collect::<Vec<_>>(), Vec::<&AppPasswordId>::new(), "revoked, and back");
+    let locked: BTreeSet<_> =
+        listed.iter().filter(|one| !one.password.pins.is_empty()).map(|one| one.password.id).collect();
+    let used: BTreeSet<_> =
+        listed.iter().filter(|one| one.password.first_used.is_some()).map(|one| one.password.id).collect();
+    assert_eq!(locked, used, "used and locked to no app, or locked to one that was never in");
+    assert_eq!(
+        told.learnt.difference(&locked).collect::<Vec<_>>(),
+        Vec::<&AppPasswordId>::new(),
+        "let in, and forgotten"
+    );
     let added = usize::from(store.account(alice(round).id).await.unwrap().is_some());
-    (added + kept.len() + dead.len(), dead.len())
+    (added + kept.len() + dead.len() + locked.len(), dead.len())
 }
 
 /// The whole log, and the whole file, after rounds that should have left so much.
@@ -110,7 +122,7 @@ async fn killed_at_any_moment() {
     for round in 0..count {
         let after = 1 + usize::try_from(random.next_u32() % 60).unwrap();
         let told = killed(&site, round, after, None);
-        assert!(told.issued.len() + told.revoked.len() >= after);
+        assert!(told.issued.len() + told.revoked.len() + told.learnt.len() >= after);
         rounds.push(check(&*site.open(200).await, round, &told).await);
     }
     check_whole(&site, &*site.open(201).await, &rounds).await;
@@ -126,7 +138,7 @@ async fn a_migration_that_was_interrupted_is_made_again_as_a_whole() {
     check_whole(&site, &*store, &[left]).await;
 }
 
-/// The victim: eight callers who issue, and revoke every second one.
+/// The victim: eight callers who issue, revoke every second one, and use the others.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "started by the tests above"]
 async fn works_until_it_is_killed() {
@@ -157,6 +169,15 @@ async fn works_until_it_is_killed() {
                         let revoked = entry(Event::AppPasswordRevoked { id });
                         assert!(store.revoke(alice.id, id, &revoked).await.unwrap());
                         say("revoked", id);
+                    } else {
+                        let event = Event::AppLockPinned { id, door: "imap".to_owned(), client: String::new() };
+                        let used = used("imap", 1);
+                        let (signature, since, from) = (signature("mutt"), used.at, used.from);
+                        let pin = Some(Pin { signature, since, from, by: PinnedBy::FirstUse });
+                        let was = Was::of(&password);
+                        let lesson = Lesson { password: id, was, pin, form_of: None, events: vec![event.clone()] };
+                        assert_eq!(store.learn(&lesson, &used, &[entry(event)]).await.unwrap(), Learned::Done);
+                        say("learnt", id);
                     }
                 }
             })
