@@ -41,6 +41,7 @@ pub(crate) const TESTS: &[&str] = &[
 pub(crate) const FULL: &[&str] = &[
     "aerc",
     "alpine",
+    "calcurse",
     "dbus",
     "fetchmail",
     "getmail6",

@@ -60,8 +60,8 @@ fn thunderbird_does_all_it_is_for_with_one_password() {
     assert_eq!(shown["refused_apps"].as_array().map(Vec::len), Some(2), "{shown:#}");
 }
 
-/// One event and one card.
-fn fill(postern: &Postern, secret: &str) {
+/// One event, Choir, and one card.
+pub(crate) fn fill(postern: &Postern, secret: &str) {
     let calendar = "<mkcol xmlns='DAV:'><set><prop><resourcetype><collection/><C:calendar xmlns:C='urn:ietf:params:xml:ns:caldav'/></resourcetype></prop></set></mkcol>";
     let contacts = "<mkcol xmlns='DAV:'><set><prop><resourcetype><collection/><C:addressbook xmlns:C='urn:ietf:params:xml:ns:carddav'/></resourcetype></prop></set></mkcol>";
     for (method, path, body) in [

@@ -11,17 +11,24 @@ use std::{
 
 use e2e::{Site, run};
 
-use super::{fetchers, readers, senders, thunderbird};
+use super::{calendars, fetchers, readers, senders, thunderbird};
 
 pub(super) const ALICE: &str = "alice@example.org";
 /// A message in her inbox. Who shows these words has been let in.
 pub(super) const IN_THE_INBOX: &str = "Tea at four";
+/// An event in her calendar. So has who shows this.
+pub(super) const IN_THE_CALENDAR: &str = "Choir";
 
 /// What an app is used for. A door each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Use {
     Reading,
     Sending,
+    Calendars,
+}
+
+impl Use {
+    pub(super) const ALL: [Self; 3] = [Self::Reading, Self::Sending, Self::Calendars];
 }
 
 /// Makes the command by which an app does it, unattended.
@@ -37,8 +44,9 @@ pub(super) struct App {
     pub(super) always: bool,
     pub(super) reads: Option<How>,
     pub(super) sends: Option<How>,
-    /// How it can begin TLS.
-    pub(super) tls: &'static [Tls],
+    pub(super) has_calendars: Option<How>,
+    /// How it can begin TLS, in mail.
+    tls: &'static [Tls],
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +64,10 @@ impl App {
         Self { sends: Some(how), ..self }
     }
 
+    const fn has_calendars(self, how: How) -> Self {
+        Self { has_calendars: Some(how), ..self }
+    }
+
     const fn always(self) -> Self {
         Self { always: true, ..self }
     }
@@ -68,21 +80,36 @@ impl App {
         match to {
             Use::Reading => self.reads,
             Use::Sending => self.sends,
+            Use::Calendars => self.has_calendars,
         }
+    }
+
+    /// How it can begin TLS there.
+    pub(super) fn tls(&self, to: Use) -> &'static [Tls] {
+        if to == Use::Calendars { &[Tls::Implicit] } else { self.tls }
     }
 }
 
 const fn app(name: &'static str, made_for: &'static str) -> App {
-    App { name, made_for, always: false, reads: None, sends: None, tls: &[Tls::Implicit, Tls::Starttls] }
+    App {
+        name,
+        made_for,
+        always: false,
+        reads: None,
+        sends: None,
+        has_calendars: None,
+        tls: &[Tls::Implicit, Tls::Starttls],
+    }
 }
 
 pub(super) const APPS: &[App] = &[
-    app("curl", "curl").always().reads(readers::curl).sends(senders::curl),
+    app("curl", "curl").always().reads(readers::curl).sends(senders::curl).has_calendars(calendars::curl),
     app("mutt", "mutt").always().reads(readers::mutt).sends(senders::mutt),
     app("mbsync", "mbsync").always().reads(fetchers::mbsync),
-    app("Python", "Python").always().reads(readers::python).sends(senders::python),
+    app("Python", "Python").always().reads(readers::python).sends(senders::python).has_calendars(calendars::python),
     app("msmtp", "msmtp").always().sends(senders::msmtp),
     app("swaks", "swaks").always().sends(senders::swaks),
+    app("vdirsyncer", "vdirsyncer").always().has_calendars(calendars::vdirsyncer),
     app("neomutt", "NeoMutt").reads(readers::neomutt).sends(senders::neomutt),
     app("Alpine", "Alpine").reads(readers::alpine).sends(senders::alpine),
     app("OfflineIMAP", "OfflineIMAP").reads(fetchers::offlineimap),
@@ -93,8 +120,12 @@ pub(super) const APPS: &[App] = &[
     app("s-nail", "s-nail").reads(readers::s_nail).sends(senders::s_nail),
     app("sendEmail", "sendEmail").sends(senders::send_email).only_by(&[Tls::Starttls]),
     app("git send-email", "git").sends(senders::git_send_email),
+    app("calcurse", "calcurse").has_calendars(calendars::calcurse),
     app("Node", "Node.js").reads(readers::imapflow).sends(senders::nodemailer),
-    app("Thunderbird", "Thunderbird").reads(thunderbird::reads).sends(thunderbird::sends),
+    app("Thunderbird", "Thunderbird")
+        .reads(thunderbird::reads)
+        .sends(thunderbird::sends)
+        .has_calendars(thunderbird::has_calendars),
 ];
 
 /// One run of an app, in a home of its own, with a password that is its own or not.
@@ -107,7 +138,8 @@ pub(super) struct Visit<'v> {
     pub(super) tls: Tls,
     /// Of the message that it sends.
     pub(super) subject: &'v str,
-    /// The door's port.
+    /// The door's name, and port.
+    pub(super) door: &'v str,
     pub(super) port: u16,
 }
 

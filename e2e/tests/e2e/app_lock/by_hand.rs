@@ -12,8 +12,18 @@ use super::apps::ALICE;
 pub(super) type Lines<'l> = &'l [&'l str];
 
 pub(super) fn password(site: &Site, made_for: &str) -> (String, String) {
-    let arguments =
-        ["app-password", "create", ALICE, "--label", "x", "--app", made_for, "--scope", "mail,mail:send", "--json"];
+    let arguments = [
+        "app-password",
+        "create",
+        ALICE,
+        "--label",
+        "x",
+        "--app",
+        made_for,
+        "--scope",
+        "mail,mail:send,calendars,contacts",
+        "--json",
+    ];
     let made = site.cli(&arguments, "").unwrap();
     assert_eq!(made.status, Some(0), "{made:?}");
     let text = |key: &str| made.json()[key].as_str().unwrap().to_owned();

@@ -124,7 +124,7 @@ struct Regulars {
 impl Regulars {
     fn of(world: &World) -> Self {
         let full = std::env::var_os("POSTERN_FULL").is_some();
-        let apps = APPS.iter().filter(|app| (full || app.always) && app.tls.contains(&Tls::Implicit));
+        let apps = APPS.iter().filter(|app| (full || app.always) && app.tls(Use::Reading).contains(&Tls::Implicit));
         let passwords = apps.map(|app| (app, world.password(app.made_for))).collect();
         let regulars = Self { node: full.then(node_packages), passwords };
         regulars.come(world, world.postern.imap, world.postern.submission);

@@ -2,6 +2,7 @@
 
 mod apps;
 mod by_hand;
+mod calendars;
 mod fetchers;
 mod first_use;
 mod forged;

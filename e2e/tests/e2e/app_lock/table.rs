@@ -14,6 +14,8 @@ pub(super) enum Table {
     Sending,
     /// One that has shown its app on IMAP only, tried in sending.
     FirstSending,
+    /// One that has shown its app in calendars, tried there.
+    Calendars,
 }
 
 /// What an app came to with a password.
@@ -31,11 +33,10 @@ pub(super) type Cells = BTreeMap<(Table, &'static str, &'static str), Came>;
 const WORDS: [(Came, &str); 3] = [(Came::In, "**in**"), (Came::InAtHome, "at home"), (Came::Refused, "·")];
 
 impl Table {
-    pub(super) const ALL: [Self; 3] = [Self::Reading, Self::Sending, Self::FirstSending];
-
     pub(super) fn owner_does(self) -> Use {
         match self {
             Self::Sending => Use::Sending,
+            Self::Calendars => Use::Calendars,
             Self::Reading | Self::FirstSending => Use::Reading,
         }
     }
@@ -44,6 +45,7 @@ impl Table {
         match self {
             Self::Reading => Use::Reading,
             Self::Sending | Self::FirstSending => Use::Sending,
+            Self::Calendars => Use::Calendars,
         }
     }
 
@@ -52,6 +54,7 @@ impl Table {
             Self::Reading => "reading",
             Self::Sending => "sending",
             Self::FirstSending => "sending for the first time",
+            Self::Calendars => "calendars",
         };
         [
             format!("<!-- {name}: written by e2e/tests/e2e/app_lock/square.rs -->\n"),
@@ -88,10 +91,10 @@ impl Table {
     }
 }
 
-/// Writes all of them into the documentation.
-pub(super) fn write(cells: &Cells) {
+/// Writes these into the documentation.
+pub(super) fn write(tables: &[Table], cells: &Cells) {
     let mut text = fs::read_to_string(DOCUMENT).unwrap();
-    for table in Table::ALL {
+    for table in tables {
         let [begin, end] = table.markers();
         let (before, rest) = text.split_once(&begin).unwrap();
         let (_, after) = rest.split_once(&end).unwrap();

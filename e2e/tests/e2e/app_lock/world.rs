@@ -12,24 +12,27 @@ use std::{
     thread,
 };
 
-use e2e::{Dovecot, Postern, Postfix, Site, free_port, run};
+use e2e::{Dovecot, Postern, Postfix, Radicale, Site, free_port, run};
 use serde_json::Value;
 
-use super::apps::{ALICE, App, IN_THE_INBOX, Tls, Use, Visit};
+use super::apps::{ALICE, App, IN_THE_CALENDAR, IN_THE_INBOX, Tls, Use, Visit};
+use crate::thunderbird::fill;
+
 use super::by_hand::{password, pins, show};
 
-const HOME: [&str; 2] = ["imap", "submission"];
+const HOME: [&str; 3] = ["imap", "submission", "dav"];
 /// Doors to which all come from a network that Alice has never been in.
-const ELSEWHERE: [&str; 2] = ["imap-elsewhere", "submission-elsewhere"];
+const ELSEWHERE: [&str; 3] = ["imap-elsewhere", "submission-elsewhere", "dav-elsewhere"];
 const FROM_ELSEWHERE: &str = "PROXY TCP4 198.51.100.7 192.0.2.1 40000 443\r\n";
 
 pub(super) struct World {
     pub(super) postern: Postern,
     postfix: Postfix,
     dovecot: Option<Dovecot>,
+    _radicale: Radicale,
     monitor: u16,
     /// By door, in TLS from the first byte and with STARTTLS.
-    elsewhere: [[u16; 2]; 2],
+    elsewhere: [[u16; 2]; 3],
     visits: AtomicU32,
 }
 
@@ -92,30 +95,46 @@ impl fmt::Display for Visited {
 
 impl World {
     pub(super) fn start() -> Self {
-        let (dovecot, postfix) = (Dovecot::start().unwrap(), Postfix::start().unwrap());
+        let (dovecot, postfix, radicale) =
+            (Dovecot::start().unwrap(), Postfix::start().unwrap(), Radicale::start().unwrap());
         let monitor = free_port().unwrap();
         let mut more = format!("[monitor]\nlisten = [\"127.0.0.1:{monitor}\"]\n[app_passwords]\nlimit = 400\n");
-        let elsewhere = [
-            ("imap", dovecot.port, "kind = \"master-user\", login = \"postern\", password_file = \"master.pw\""),
-            ("submission", postfix.port, "kind = \"xclient\""),
+        let behind = [
+            ("imap", "imap", dovecot.port, "\"master-user\", login = \"postern\", password_file = \"master.pw\" }"),
+            ("submission", "smtp", postfix.port, "\"xclient\" }"),
+            (
+                "http",
+                "http",
+                radicale.port,
+                "\"header\", user = \"X-Remote-User\" }\ndata = [\"calendars\", \"contacts\"]",
+            ),
         ];
-        let elsewhere = elsewhere.into_iter().zip(ELSEWHERE).map(|((service, behind, handover), name)| {
+        let elsewhere = behind.into_iter().zip(ELSEWHERE).map(|((service, scheme, port, handover), name)| {
             let [tls, starttls] = [(); 2].map(|()| free_port().unwrap());
-            let scheme = if service == "imap" { "imap" } else { "smtp" };
+            let both = if service == "http" { String::new() } else { format!("listen_starttls = [\"127.0.0.1:{starttls}\"]\n") };
             more += &format!(
-                "[[gateway]]\nservice = \"{service}\"\nname = \"{name}\"\nlisten = [\"127.0.0.1:{tls}\"]\n\
-                 listen_starttls = [\"127.0.0.1:{starttls}\"]\nproxy_protocol_from = [\"127.0.0.1\"]\n\
-                 upstream = \"{scheme}://127.0.0.1:{behind}\"\nhandover = {{ {handover} }}\n"
+                "[[gateway]]\nservice = \"{service}\"\nname = \"{name}\"\nlisten = [\"127.0.0.1:{tls}\"]\n{both}\
+                 proxy_protocol_from = [\"127.0.0.1\"]\nupstream = \"{scheme}://127.0.0.1:{port}\"\nhandover = {{ kind = {handover}\n"
             );
             [tls, starttls].map(from_elsewhere_to)
         });
         let elsewhere = elsewhere.collect::<Vec<_>>().try_into().unwrap();
-        let site = Site::new(dovecot.port, 9, &more).unwrap();
+        let site = Site::new(dovecot.port, radicale.port, &more).unwrap();
         let site = site.with_submission(postfix.port, "handover = { kind = \"xclient\" }").unwrap();
         site.account(ALICE).unwrap();
         dovecot.deliver(ALICE, IN_THE_INBOX).unwrap();
         let postern = site.serve().unwrap();
-        Self { postern, postfix, dovecot: Some(dovecot), monitor, elsewhere, visits: AtomicU32::new(0) }
+        let (_, any_app) = postern.app_password(ALICE, "calendars,contacts", &[]).unwrap();
+        fill(&postern, &any_app);
+        Self {
+            postern,
+            postfix,
+            dovecot: Some(dovecot),
+            _radicale: radicale,
+            monitor,
+            elsewhere,
+            visits: AtomicU32::new(0),
+        }
     }
 
     /// Has another Dovecot in its place, which says that it can do this.
@@ -155,23 +174,28 @@ impl World {
         let home = tempfile::Builder::new().prefix("postern-app-").tempdir().unwrap();
         let subject = format!("Message {} by {}", self.visits.fetch_add(1, Ordering::Relaxed), app.name);
         let postern = &self.postern;
-        let of = |to: Use| usize::from(to == Use::Sending);
+        let of = |to: Use| Use::ALL.iter().position(|one| *one == to).unwrap();
         let way = |tls: Tls| usize::from(tls == Tls::Starttls);
-        let at_home = [[postern.imap, postern.imap_starttls], [postern.submission, postern.submission_starttls]];
+        let at_home = [
+            [postern.imap, postern.imap_starttls],
+            [postern.submission, postern.submission_starttls],
+            [postern.dav; 2],
+        ];
         let (door, port, tls) = match at {
             At::Home(to, tls) => (HOME[of(to)], at_home[of(to)][way(tls)], tls),
             At::Elsewhere(to, tls) => (ELSEWHERE[of(to)], self.elsewhere[of(to)][way(tls)], tls),
             At::By(to, port) => (HOME[of(to)], port, Tls::Implicit),
         };
-        let visit =
-            Visit { site: postern, home: home.path(), node, secret: &password.secret, tls, subject: &subject, port };
+        let (site, home, secret, subject) = (postern, home.path(), &password.secret, &subject);
+        let visit = Visit { site, home, node, secret, tls, subject, door, port };
         let before = self.counts(door);
         let said = visit.run(app.how(at.to()).unwrap()).unwrap();
         let after = self.counts(door);
         let new = |outcome: &str| after[outcome] - before.get(outcome).copied().unwrap_or(0);
         let admitted = new("outcome=\"admitted\",reason=\"\"");
         let has_it = match at.to() {
-            Use::Reading => said.contains(IN_THE_INBOX) || holds(home.path(), IN_THE_INBOX),
+            Use::Reading => said.contains(IN_THE_INBOX) || holds(home, IN_THE_INBOX),
+            Use::Calendars => said.contains(IN_THE_CALENDAR) || holds(home, IN_THE_CALENDAR),
             Use::Sending => admitted > 0 && self.postfix.delivers(&format!("Subject: {subject}")).is_ok(),
         };
         Visited { admitted, as_another: new("outcome=\"refused\",reason=\"other-app\""), has_it, said }
