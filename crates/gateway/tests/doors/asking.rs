@@ -103,7 +103,7 @@ impl Client {
     }
 
     /// All that comes until the other end closes.
-    pub(crate) async fn to_the_end(&mut self) -> std::io::Result<Vec<u8>> {
+    pub(crate) async fn read_to_the_end(&mut self) -> std::io::Result<Vec<u8>> {
         let mut octets = Vec::new();
         self.0.read_to_end(&mut octets).await.map(|_| octets)
     }

@@ -84,7 +84,7 @@ async fn a_refusal_is_heard_by_who_is_still_sending() {
         client.say(&body).await;
         let answer = timeout(SOON, client.answer()).await.expect("an answer").expect("that is heard");
         assert_eq!((answer.status, answer.whole), (StatusCode::UNAUTHORIZED, true));
-        assert_eq!(timeout(SOON, client.to_the_end()).await.expect("closed").expect("not torn down"), b"");
+        assert_eq!(timeout(SOON, client.read_to_the_end()).await.expect("closed").expect("not torn down"), b"");
     }
     assert!(behind.requests().is_empty());
 }
@@ -122,7 +122,7 @@ async fn an_old_client_is_answered_as_it_understands() {
     assert_eq!(status, StatusCode::OK);
     assert_eq!(headers["connection"], "close");
     assert!(!headers.contains_key("transfer-encoding") && !headers.contains_key("content-length"));
-    assert_eq!(timeout(SOON, client.to_the_end()).await.expect("closed").unwrap(), b"hi");
+    assert_eq!(timeout(SOON, client.read_to_the_end()).await.expect("closed").unwrap(), b"hi");
 }
 
 /// What a head says of a body that does not come is passed on.
