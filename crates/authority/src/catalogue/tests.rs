@@ -139,7 +139,9 @@ fn a_client_without_a_name_is_called_what_it_looks_like_and_that_decides_nothing
         // Where its user looks first, and its library, are not what it looks like.
         (&format!("1;imap;{TLS};-;a9,LOGIN.q~;ENABLE,SELECT.a"), Some("The bird or The wren")),
         ("1;imap;-;-;hex8,LOGIN.aa;SELECT.a", Some("The any")),
-        ("1;imap;-;-;a9,LOGIN.qq;NAMESPACE,LIST.ee", None),
+        // Nor is what it says only to a server that can do it.
+        ("1;imap;-;-;a9,LOGIN.qq;NAMESPACE,LIST.ee", Some("The bird or The wren")),
+        ("1;imap;-;-;a9,LOGIN.qq;ID,LIST.ee", None),
         ("1;imap;-;-;a9,LOGIN.qq;-", None),
         ("1;imap;-;-;A9,LOGIN.qq;ENABLE,LIST.ee", None),
         ("1;pop3;-;-;a9,LOGIN.qq;ENABLE,LIST.ee", None),
