@@ -128,6 +128,10 @@ impl Was {
 /// A new form of an app within this of its first use is the app setting itself up:
 /// kept, and not told.
 const SETTING_UP: Duration = Duration::from_secs(24 * 3600);
+/// So many new forms of its app a password learns within a day; others that are
+/// alike enough are let in, and not kept. A client that comes in a new form each time
+/// would have each of its requests committed, and told in the audit.
+pub const MOST_A_DAY: usize = 16;
 /// Forms of clients that one password keeps. A client that shows ever new ones pays
 /// with its oldest.
 pub const MOST_PINS: usize = 32;
@@ -206,6 +210,7 @@ pub(crate) fn learn(password: &AppPassword, ruling: &Ruling, asking: &Asking<'_>
     }
     let by = match ruling {
         Ruling::First => Some(PinnedBy::FirstUse),
+        Ruling::Drifted(_) if has_learnt_enough(password, now) => None,
         Ruling::Drifted(_) => Some(PinnedBy::Drift),
         Ruling::Known | Ruling::Other => None,
     };
@@ -237,6 +242,11 @@ pub fn pins_with(pins: &[Pin], new: Pin) -> Arc<[Pin]> {
 fn under_protocol_of<'p>(seen: &Signature, password: &'p AppPassword) -> impl Iterator<Item = &'p Pin> {
     let protocol = seen.protocol();
     password.pins.iter().filter(move |pin| pin.signature.protocol() == protocol)
+}
+
+fn has_learnt_enough(password: &AppPassword, now: Timestamp) -> bool {
+    let lately = |pin: &&Pin| pin.by == PinnedBy::Drift && now < pin.since.plus(SETTING_UP);
+    password.pins.iter().filter(lately).count() >= MOST_A_DAY
 }
 
 fn is_setting_up(seen: &Signature, password: &AppPassword, now: Timestamp) -> bool {

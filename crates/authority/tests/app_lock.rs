@@ -8,7 +8,7 @@ use authority::{
     Account, AccountId, AppName, AppPassword, AppPasswordId, Asking, Catalogue, ChosenBy, Client, Door, Effect, Event,
     Facts, Label, LockMode, Login, Networks, Pin, PinnedBy, Primary, PrimaryHash, Protocol, Reason, SealedSeed,
     SecondFactor, Signature, Standing, Timestamp, Verdict, Whereabouts,
-    app_lock::{MOST_PINS, pins_with, turns_on_whereabouts},
+    app_lock::{MOST_A_DAY, MOST_PINS, pins_with, turns_on_whereabouts},
     catalogue::{App, Name, Product, Says, Source, When},
     decide,
 };
@@ -207,6 +207,20 @@ fn a_change_is_learnt_and_told_unless_the_app_is_just_being_set_up() {
     for known in [THUNDERBIRD, &*updated] {
         assert_eq!(comes(&both, &seen(known), &AT_ONCE), Ok(Effect::Use(both.id)));
     }
+}
+
+#[test]
+fn a_client_in_ever_new_forms_is_not_learnt_without_end() {
+    let form = |n: usize| THUNDERBIRD.replace("LIST", &format!("LIST{n}"));
+    let mut password = used_by(&made_for("thunderbird"), THUNDERBIRD, &AT_ONCE);
+    for n in 0..MOST_A_DAY {
+        password = used_by(&password, &form(n), &AT_ONCE);
+    }
+    assert_eq!(password.pins.len(), MOST_A_DAY + 1);
+    let one_more = seen(&form(MOST_A_DAY));
+    assert_eq!(comes(&password, &one_more, &AT_ONCE), Ok(Effect::Use(password.id)), "in, and not kept");
+    let tomorrow = At { now: NOW.plus(Duration::from_secs(24 * 3600)), ..AT_ONCE };
+    assert!(matches!(comes(&password, &one_more, &tomorrow), Ok(Effect::Learn(_))));
 }
 
 #[test]

@@ -6,10 +6,10 @@ use keeper::{Fenced, Holder, Judged, Keeper, LiveSession, Provisional};
 use protocols::Admitted;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    time::{Instant, timeout, timeout_at},
+    time::{Instant, sleep_until, timeout, timeout_at},
 };
 
-use super::{LAST_WORD, RESTART, SILENCE};
+use super::{DIALOGUE, LAST_WORD, RESTART, SILENCE, TOO_LONG};
 use crate::relay::{Stopped, Traffic, Way, relay};
 
 const ENDED: &str = "This session was ended.";
@@ -70,11 +70,14 @@ impl Standing {
         holder.hold(&session);
         let mut client = Fenced::new(client, holder.clone());
         let mut upstream = Fenced::new(upstream, holder);
+        let shown_by = Instant::now() + DIALOGUE;
         let end = loop {
             let stopped = tokio::select! {
                 stopped =
                     relay(&mut client, &mut upstream, &mut traffic, &mut to_upstream, &mut to_client) => stopped,
                 () = session.ended() => break End::Bye(ENDED),
+                // Who is not known yet takes one of the places that its password has.
+                () = sleep_until(shown_by), if newcomer.is_some() => break End::Bye(TOO_LONG),
                 () = shutdown.requested() => break End::Bye(RESTART),
             };
             match stopped {

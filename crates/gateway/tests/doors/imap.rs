@@ -15,7 +15,7 @@ use crate::{
 
 const SOON: Duration = Duration::from_secs(5);
 
-fn at(world: &World, upstream: Upstream, security: Security) -> Served {
+pub(crate) fn at(world: &World, upstream: Upstream, security: Security) -> Served {
     let master = MasterUser { login: "postern".into(), password: Secret::new("master".into()), separator: None };
     let speaks = gateway::Imap(master);
     let door = MailDoor::new(world.keeper.clone(), door("imap", Protocol::Imap, "mail"), upstream, speaks, PORTAL);

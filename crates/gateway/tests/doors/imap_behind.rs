@@ -40,6 +40,8 @@ pub(crate) struct ImapBehind {
     /// Notified when the door has let go of a connection.
     pub(crate) gone: Arc<Notify>,
     handed_over: Arc<Mutex<Vec<String>>>,
+    /// Lines of sessions.
+    heard: Arc<Mutex<Vec<String>>>,
     flooded: Arc<AtomicUsize>,
 }
 
@@ -47,13 +49,16 @@ impl ImapBehind {
     pub(crate) async fn that(does: Imap) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let behind = Self { address, gone: Arc::default(), handed_over: Arc::default(), flooded: Arc::default() };
+        let heard: Arc<Mutex<Vec<String>>> = Arc::default();
+        let (gone, handed_over, flooded) = (Arc::default(), Arc::default(), Arc::default());
+        let behind = Self { address, gone, handed_over, heard: heard.clone(), flooded };
         let (gone, handed_over, flooded) = (behind.gone.clone(), behind.handed_over.clone(), behind.flooded.clone());
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let (gone, handed_over, flooded) = (gone.clone(), handed_over.clone(), flooded.clone());
+                let heard = heard.clone();
                 tokio::spawn(async move {
-                    let _ = serve(BufReader::new(stream), does, &handed_over, &flooded).await;
+                    let _ = serve(BufReader::new(stream), does, &handed_over, &heard, &flooded).await;
                     gone.notify_one();
                 });
             }
@@ -78,6 +83,11 @@ impl ImapBehind {
         }
     }
 
+    /// The lines that came in sessions.
+    pub(crate) fn heard(&self) -> Vec<String> {
+        self.heard.lock().unwrap().clone()
+    }
+
     /// The SASL PLAIN messages of the handovers.
     pub(crate) fn handed_over(&self) -> Vec<String> {
         self.handed_over.lock().unwrap().clone()
@@ -88,6 +98,7 @@ async fn serve(
     mut stream: BufReader<TcpStream>,
     does: Imap,
     handed_over: &Mutex<Vec<String>>,
+    heard: &Mutex<Vec<String>>,
     flooded: &AtomicUsize,
 ) -> std::io::Result<()> {
     if let Imap::Greets(greeting, after) = does {
@@ -111,6 +122,7 @@ async fn serve(
             stream.write_all(b"* OK half closed\r\n").await?;
             return Ok(());
         }
+        heard.lock().unwrap().push(line.trim_end().to_owned());
         match line.trim_end().split_once(' ').unwrap() {
             (_, "GO") => return Ok(()),
             (_, "FLOOD") => loop {

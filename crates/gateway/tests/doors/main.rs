@@ -21,4 +21,5 @@ mod imap_behind;
 mod imap_client;
 mod mailboxes;
 mod places;
+mod provisional;
 mod world;

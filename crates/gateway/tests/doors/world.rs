@@ -61,6 +61,11 @@ impl World {
         self.keeper.administer(0, &login).await.unwrap().1
     }
 
+    /// Lets us act on an account that is there.
+    pub(crate) async fn mandate(&self, login: &str) -> FreshMandate {
+        self.keeper.administer(0, &Login::parse(login).unwrap()).await.unwrap().1
+    }
+
     /// An account that has only its primary password.
     pub(crate) async fn account_without_second_factor(&self, login: &str) {
         let primary = Some(Secret::new(PRIMARY.into()));
@@ -68,15 +73,19 @@ impl World {
         let _added = self.keeper.add_account(0, request).await.unwrap();
     }
 
+    /// Most tests send one password in several forms: it is locked to none.
     pub(crate) async fn password(&self, mandate: &FreshMandate, scopes: &str) -> IssuedSecret {
+        self.password_in(LockMode::Off, mandate, scopes).await
+    }
+
+    pub(crate) async fn password_in(&self, lock: LockMode, mandate: &FreshMandate, scopes: &str) -> IssuedSecret {
         let request = AppPasswordRequest {
             label: Label::parse("Laptop").unwrap(),
             app: AppName::parse("thunderbird").unwrap(),
             scopes: scopes.parse().unwrap(),
             networks: authority::Networks::default(),
             expires_in: None,
-            // Most tests send one password in several forms; the lock has tests of its own.
-            lock: LockMode::Off,
+            lock,
         };
         self.keeper.issue(mandate, request).await.unwrap()
     }
