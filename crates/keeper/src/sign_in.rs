@@ -207,6 +207,8 @@ impl Keeper {
         let knock = Knock { door: &door, from, client: &client, apps: &apps };
         let outcome = match self.settle(grant, subject, knock).await {
             Ok(Ok(_)) if !session.is_open() => Err(NoVerdict::Busy),
+            // It was there when it signed in: it is filed under another key since.
+            Ok(Err(refusal)) if refusal.reason == Reason::NoSuchPassword => Err(NoVerdict::Busy),
             outcome => outcome,
         };
         match outcome {
