@@ -54,6 +54,7 @@ pub(crate) const FULL: &[&str] = &[
     "nodejs",
     "npm",
     "offlineimap3",
+    "python3-httplib2",
     "s-nail",
     "sendemail",
     "thunderbird",

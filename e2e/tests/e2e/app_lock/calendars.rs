@@ -52,7 +52,9 @@ pub(super) fn calcurse(visit: &Visit<'_>) -> Command {
     visit.write(".config/calcurse/caldav/config", &config);
     visit.write(".local/share/calcurse/apts", "");
     visit.write(".local/share/calcurse/todo", "");
-    let mut calcurse = Command::new("calcurse-caldav");
-    calcurse.args(["--init", "keep-remote"]).env("CALCURSE_CALDAV_PASSWORD", visit.secret);
+    // Debian's, whatever other Python may be there.
+    let mut calcurse = Command::new("/usr/bin/python3");
+    calcurse.args(["/usr/bin/calcurse-caldav", "--init", "keep-remote"]);
+    calcurse.env("HTTPLIB2_CA_CERTS", visit.ca()).env("CALCURSE_CALDAV_PASSWORD", visit.secret);
     calcurse
 }
