@@ -50,6 +50,8 @@ pub(super) fn fetchmail(visit: &Visit<'_>) -> Command {
     );
     let mut fetchmail = Command::new("fetchmail");
     fetchmail.arg("--fetchmailrc").arg(visit.write("fetchmailrc", &config)).arg("--nodetach").arg("--verbose");
+    // Root has one for the whole machine.
+    fetchmail.arg("--pidfile").arg(visit.home.join("pid"));
     fetchmail
 }
 

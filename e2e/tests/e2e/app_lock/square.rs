@@ -18,7 +18,7 @@ use super::{
 };
 
 /// So many sites at once: a refusal takes a second in which nothing is done.
-const WORKERS: usize = 3;
+const WORKERS: usize = 5;
 
 /// One owner's row in each table.
 struct Row<'w> {
@@ -131,7 +131,8 @@ fn square(tables: &[Table]) {
         }
     });
     let (cells, faults) = results.into_inner().unwrap();
-    assert!(faults.is_empty(), "{}", faults.join("\n\n"));
+    let found: Vec<_> = tables.iter().map(|table| table.markdown(&cells)).collect();
+    assert!(faults.is_empty(), "{}\n\n{}", found.join("\n"), faults.join("\n\n"));
     if full && std::env::var_os("WRITE_TABLES").is_some() {
         write(tables, &cells);
     }
