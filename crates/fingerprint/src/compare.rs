@@ -221,7 +221,7 @@ mod tests {
         assert_eq!(compare(&imap("ID,list.peWa"), &imap("ID,list.peW")), Compared::Same);
         assert_eq!(compare(&imap("ID,list.eWap"), &imap("ID,list.eW")), Compared::Same);
         for opening in ["LIST.e", "LIST.eW", "LIST.pee", "SELECT.a", "ID,LIST.ee", "ENABLE.l", "NAMESPACE", "-"] {
-            assert_eq!(compare(&known, &imap(opening)), Compared::Other(Why::Looks), "{opening}");
+            assert_eq!(compare(&known, &imap(opening)), Compared::Other(Why::Opening), "{opening}");
         }
     }
 }
