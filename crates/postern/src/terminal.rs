@@ -42,7 +42,8 @@ fn table(rows: &[Value], columns: &[&str]) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
     let heading = |name: &&str| {
-        let cell = comfy_table::Cell::new(name.replace('_', " ").to_uppercase());
+        // The name of an app stands for it: what is typed is in `--json`.
+        let cell = comfy_table::Cell::new(name.trim_end_matches("_name").replace('_', " ").to_uppercase());
         if colour() { cell.add_attribute(comfy_table::Attribute::Bold) } else { cell }
     };
     table.set_header(columns.iter().map(heading));
