@@ -39,6 +39,7 @@ mod live_session;
 mod notices;
 pub mod owner;
 mod policy;
+mod primary;
 mod retirement;
 mod rotation;
 mod sign_in;

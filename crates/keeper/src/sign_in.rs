@@ -4,8 +4,8 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use authority::{
     Account, Actor, AppPassword, Asking, Catalogue, Client, Credential, Door, Effect, Entry, Event, Facts, Grant,
-    Letters, Login, Otherwise, PinnedBy, Plan, PrimaryCheck, Reason, Refusal, Secret, Signature, Timestamp, Use,
-    Verdict, Whereabouts, app_lock::turns_on_whereabouts, decide, judge, plan, refuse_identity,
+    Letters, Login, Otherwise, PinnedBy, Plan, Reason, Refusal, Secret, Signature, Timestamp, Use, Verdict,
+    Whereabouts, app_lock::turns_on_whereabouts, decide, judge, plan, refuse_identity,
 };
 use tokio::time::Instant;
 
@@ -13,7 +13,6 @@ use crate::{
     Digest, Keeper, Keys, Learned, LiveSession, StoreError, Tenure,
     app_lock::Met,
     cache::Known,
-    guesses::Held,
     hashing::Busy,
     live_session::NotEntered,
     sync::sleep_until,
@@ -137,6 +136,12 @@ enum NoVerdict {
     Busy,
     /// There is no place for another session.
     TooMany(Refusal),
+}
+
+impl From<Busy> for NoVerdict {
+    fn from(_: Busy) -> Self {
+        Self::Busy
+    }
 }
 
 impl From<StoreError> for NoVerdict {
@@ -378,7 +383,7 @@ impl Keeper {
         let asking = self.asking(account, knock, Whereabouts::New);
         let otherwise = match plan {
             Plan::LookUp { otherwise, .. } => *otherwise,
-            Plan::VerifyPrimary => return self.decide_primary(&asking, login, secret).await,
+            Plan::VerifyPrimary => return Ok(self.decide_primary(&asking, login, secret).await?),
             Plan::Nothing => return Ok(decide(&asking, Facts::Unchecked)),
         };
         let password = match sought {
@@ -386,7 +391,7 @@ impl Keeper {
             None => None,
         };
         match (password, otherwise) {
-            (None, Otherwise::VerifyPrimary) => self.decide_primary(&asking, login, secret).await,
+            (None, Otherwise::VerifyPrimary) => Ok(self.decide_primary(&asking, login, secret).await?),
             (password, _) => {
                 let whereabouts = self.whereabouts(account, password.as_deref(), knock).await?;
                 Ok(decide(&Asking { whereabouts, ..asking }, Facts::AppPassword(password.as_deref())))
@@ -416,49 +421,6 @@ impl Keeper {
         match (known, digest) {
             (Some(known), Some(digest)) => self.cache.app_password(&*self.store, known, digest).await,
             _ => Ok(None),
-        }
-    }
-
-    async fn decide_primary(&self, asking: &Asking<'_>, login: &Login, secret: &Secret) -> Result<Verdict, NoVerdict> {
-        let check =
-            self.check_primary(login, asking.account, secret, asking.from).await.map_err(|_| NoVerdict::Busy)?;
-        Ok(decide(asking, Facts::Primary(check)))
-    }
-
-    /// Throttle, then Argon2id. Used by doors while the cutoff observes, and by the portal.
-    ///
-    /// A login that nobody has is throttled and hashed all the same: neither
-    /// "too many tries" nor the time it takes says who has an account.
-    pub(crate) async fn check_primary(
-        &self,
-        login: &Login,
-        account: Option<&Account>,
-        secret: &Secret,
-        from: IpAddr,
-    ) -> Result<PrimaryCheck, Busy> {
-        let (id, tag) = {
-            let key = &self.keys.in_use().current;
-            let id = account.map_or_else(|| key.nobody(login), |account| account.id);
-            (id, key.guess(id, secret.expose()))
-        };
-        let guess = match self.primary_guesses.ask(id, from, tag, self.clock.now()) {
-            Ok(guess) => guess,
-            Err(Held::KnownWrong) => return Ok(PrimaryCheck::Differs),
-            Err(Held::Wait) => return Ok(PrimaryCheck::Throttled),
-        };
-        let matches = match account.and_then(|account| account.primary.as_ref()) {
-            Some(primary) => self.hashing.verify(secret, &primary.hash).await,
-            None => self.hashing.hash(secret, [0; 16]).await.map(|_| false),
-        };
-        match matches? {
-            true => {
-                guess.succeeded();
-                Ok(PrimaryCheck::Matches)
-            }
-            false => {
-                guess.failed(self.clock.now());
-                Ok(PrimaryCheck::Differs)
-            }
         }
     }
 
