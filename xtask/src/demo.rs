@@ -79,6 +79,9 @@ fn show(check: bool) -> Result<(), String> {
     let (_, calendars) = show.app_password("calendars,contacts", &[])?;
     show.curl_imap(&calendars, "", false)?;
 
+    heading("A password works in its app alone");
+    show.locked_to_curl()?;
+
     heading("Revoked means out, now");
     show.command(&format!(
         "openssl s_client -quiet -crlf -connect localhost:{} -CAfile {}",
@@ -222,6 +225,28 @@ impl Show<'_> {
         curl.arg(format!("imaps://localhost:{}/{mailbox}", self.postern.imap));
         let done = self.typed(&mut curl)?;
         self.expect(done, comes_in)
+    }
+
+    /// A password that curl uses first, and then somebody else.
+    fn locked_to_curl(&self) -> Result<(), String> {
+        let io = |error: std::io::Error| error.to_string();
+        let (id, secret) = self.app_password("mail", &["--lock", "lock"])?;
+        self.curl_imap(&secret, "INBOX;MAILINDEX=1", true)?;
+        say("the same password, by hand:");
+        let mut by_hand = Imap::connect(self.postern.imap, &self.postern.ca(), false).map_err(io)?;
+        let _greeting = by_hand.line();
+        by_hand.command("a", &format!("LOGIN alice \"{secret}\"")).map_err(io)?;
+        let told = by_hand.command("b", "SELECT INBOX").map_err(io)?;
+        say("> a LOGIN alice ...\n> b SELECT INBOX");
+        told.iter().for_each(|line| say(&format!("< {line}")));
+        if !told.iter().any(|line| line.starts_with("b NO [AUTHENTICATIONFAILED]")) {
+            return Err("another program used the password".into());
+        }
+        say(&paint("32", "refused"));
+        self.command(&format!("postern app-password show {id}"));
+        let shown = self.postern.cli(&["app-password", "show", &id], "").map_err(io)?;
+        say(shown.out.trim_end());
+        Ok(())
     }
 
     fn mbsync(&self, secret: &str) -> Result<(), String> {
