@@ -133,9 +133,17 @@ impl<P: Speaks> MailDoor<P> {
         let mut family = family_of(&mut client);
         say(&mut client, &server.greeting()).await?;
         loop {
-            while let Some(event) = server.next_event() {
+            let mut words = Vec::new();
+            loop {
+                let event = server.next_event();
+                // In one piece, as other servers do: a client that waits for its socket, and
+                // not for its TLS, hears the first record and never the second (imaplib2).
+                if !matches!(event, Some(Event::Send(_))) && !words.is_empty() {
+                    say(&mut client, &std::mem::take(&mut words)).await?;
+                }
+                let Some(event) = event else { break };
                 match event {
-                    Event::Send(octets) => say(&mut client, &octets).await?,
+                    Event::Send(octets) => words.extend_from_slice(&octets),
                     Event::StartTls => {
                         let Some(tls) = &tls else { return Ok(None) };
                         client = client.start_tls(tls).await?;
