@@ -165,7 +165,8 @@ impl World {
     }
 
     /// Has an app use a password once, in a new home. One that has never come to the door
-    /// is sent again: programs with a display do not always find it at the first try.
+    /// is sent again: OfflineIMAP's STARTTLS hangs at times, at Dovecot's own port too, and
+    /// programs with a display do not always find it.
     pub(super) fn visit(&self, app: &App, at: At, password: &Made, node: Option<&Path>) -> Visited {
         for _ in 0..2 {
             let visited = self.visit_once(app, at, password, node);
