@@ -7,7 +7,7 @@ use front::parsers;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them, by the names of their folders of seeds.
-pub const ALL: [Target; 2] = [("proxy_header", proxy_header), ("server_name", server_name)];
+pub const ALL: [Target; 1] = [("proxy_header", proxy_header)];
 
 /// No octet is read beyond the header: what follows is TLS. What follows changes
 /// nothing, either; and nothing is waited for that has come.
@@ -27,12 +27,4 @@ pub fn proxy_header(input: &[u8]) {
         assert_eq!(parsers::proxy_header(&[header, follows].concat()), (Ok(passed), used));
     }
     assert!(parsers::proxy_header(&header[..used - 1]).0.is_err(), "half of it was enough");
-}
-
-/// A name is one that stands there.
-pub fn server_name(input: &[u8]) {
-    let Some(name) = parsers::server_name(input) else { return };
-    assert!(!name.ends_with('.') && !name.contains(|c: char| c.is_ascii_uppercase()));
-    // Records may cut it in two; the letters are there all the same.
-    assert!(name.bytes().all(|octet| input.iter().any(|there| there.to_ascii_lowercase() == octet)));
 }

@@ -142,6 +142,11 @@ fn client<C: ClientSide>(input: &[u8], new: impl Fn(ActingAs<'static>) -> Option
 pub fn client_hello(input: &[u8]) {
     let Ok(hello) = ClientHello::read(input) else { return };
     assert_eq!(hello.family().to_string().parse(), Ok(hello.family()));
+    if let Some(name) = hello.server_name() {
+        assert!(!name.ends_with('.') && !name.contains(|c: char| c.is_ascii_uppercase()));
+        // Records may cut it in two; the letters are there all the same.
+        assert!(name.bytes().all(|octet| input.iter().any(|there| there.to_ascii_lowercase() == octet)));
+    }
     assert_eq!(hello.ja4().len(), 36);
     assert_eq!(hello.ja4()[..10], hello.ja4_r()[..10]);
     // Where it ends, it ended: nothing behind it was used, and before it there is none.

@@ -136,10 +136,10 @@ pub const MOST_A_DAY: usize = 16;
 /// with its oldest.
 pub const MOST_PINS: usize = 32;
 
-/// When so many owners' passwords for one app of the catalogue have taken the same
-/// new form, each where its owner has been or by its owner's word, it is a form of
-/// the app: the next ones take it too. One thief is one owner's network; an update
-/// is everybody's.
+/// When so many accounts' passwords for one app of the catalogue have drifted to the
+/// same form, each where its owner has been, it is a form of the app: the next ones
+/// take it too. One thief is one account; an update is everybody's. What an owner lets
+/// in beside the app teaches nothing: it is another.
 pub const OWNERS: u64 = 3;
 
 /// What the lock says of a client.

@@ -29,7 +29,6 @@ mod passed;
 mod proxy_protocol;
 pub mod self_made;
 mod server;
-mod server_name;
 mod service;
 mod shutdown;
 mod stream;

@@ -7,10 +7,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use crate::{
-    proxy_protocol::{self, Proxied},
-    server_name,
-};
+use crate::proxy_protocol::{self, Proxied};
 
 /// What a PROXY header says: the client and where it went to; nothing if the proxy
 /// speaks for itself.
@@ -28,9 +25,4 @@ pub fn proxy_header(octets: &[u8]) -> (Result<Passed, String>, usize) {
         Poll::Pending => Err("it waits, though all has come".to_owned()),
     };
     (read, octets.len() - rest.len())
-}
-
-/// The name in a client's TLS hello.
-pub fn server_name(records: &[u8]) -> Option<String> {
-    server_name::asked_for(records)
 }

@@ -50,18 +50,8 @@ impl Stream {
         }
     }
 
-    /// The name that the client asked for in its TLS hello (SNI), in lower case. To be
-    /// asked for before the hello is [taken](Self::take_client_hello).
-    #[must_use]
-    pub fn server_name(&self) -> Option<String> {
-        match &self.0 {
-            Kind::Tls(stream) => stream.server_name(),
-            Kind::Plain(_) => None,
-        }
-    }
-
     /// The client's hello as it came, in its TLS records (RFC 8446 section 5.1), for
-    /// whoever wants to know what program is calling. Once: it goes with the taking.
+    /// whoever wants to know what program is calling, and for which server. Once: it goes with the taking.
     /// `None` without TLS.
     pub fn take_client_hello(&mut self) -> Option<Vec<u8>> {
         match &mut self.0 {

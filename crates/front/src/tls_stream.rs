@@ -26,8 +26,6 @@ use rustls::{
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::server_name;
-
 /// The longest record with its header (RFC 8446 section 5.2 and RFC 5246
 /// section 6.2.3: 2^14 octets and 2048 of expansion).
 const RECORD: usize = 5 + 16_384 + 2_048;
@@ -94,14 +92,6 @@ impl<T: AsyncRead + AsyncWrite + Unpin> TlsStream<T> {
     /// What was agreed on in the handshake, if anything was.
     pub(crate) fn alpn(&self) -> Option<&[u8]> {
         self.tls.alpn_protocol()
-    }
-
-    /// The name that the client asked for (SNI), as long as its hello is kept.
-    pub(crate) fn server_name(&self) -> Option<String> {
-        match &self.hello {
-            Hello::Whole(records) => server_name::asked_for(records),
-            Hello::Coming(_) | Hello::Taken => None,
-        }
     }
 
     /// The records of the client's hello as they came, once: it is not kept for the

@@ -22,7 +22,7 @@ pub mod drive;
 mod http;
 mod mail;
 mod relay;
-mod tls_family;
+mod tls_hello;
 mod upstream;
 
 pub use http::{

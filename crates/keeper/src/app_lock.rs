@@ -7,7 +7,10 @@ use authority::{
     Timestamp, catalogue::AppId,
 };
 
-use crate::{FreshMandate, Keeper, Mandate, Store, StoreError, live_session::Around, sign_in::Knock, sync::Bounded};
+use crate::{
+    FreshMandate, Keeper, MOST_STRANGERS, Mandate, Store, StoreError, live_session::Around, sign_in::Knock,
+    sync::Bounded,
+};
 
 /// What became of another app.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,9 +21,10 @@ pub(crate) enum Met {
     Watched,
 }
 
-/// Which other apps were told of lately: one that tries again every second, and one
-/// that is watched and comes with each request, cost a look in here.
-pub(crate) struct ToldOf(Bounded<(AppPasswordId, Signature), Timestamp>);
+/// Which other apps each password was told of lately: one that tries again every
+/// second, one that is watched and comes with each request, and one that calls itself
+/// otherwise each time, cost a look in here.
+pub(crate) struct ToldOf(Bounded<AppPasswordId, Arc<[(Signature, Timestamp)]>>);
 
 impl ToldOf {
     const MOST: usize = 10_000;
@@ -32,10 +36,12 @@ impl ToldOf {
     }
 
     fn is_due(&self, id: AppPasswordId, signature: &Signature, now: Timestamp) -> bool {
-        let key = (id, signature.clone());
-        let is_due = self.0.get(&key).is_none_or(|told| now.as_millis() - told.as_millis() >= Self::AGAIN);
+        let is_lately = |(_, told): &&(Signature, Timestamp)| now.as_millis() - told.as_millis() < Self::AGAIN;
+        let told = self.0.get(&id).unwrap_or_default();
+        let lately: Vec<_> = told.iter().filter(is_lately).cloned().collect();
+        let is_due = lately.len() < MOST_STRANGERS && lately.iter().all(|(known, _)| known != signature);
         if is_due {
-            self.0.insert(key, now);
+            self.0.insert(id, lately.into_iter().chain([(signature.clone(), now)]).collect());
         }
         is_due
     }
@@ -53,8 +59,10 @@ impl Keeper {
         *known = apps.with_learnt_by(&known);
     }
 
-    /// Reads what was learnt of apps again, after something was.
+    /// Reads what was learnt of apps again, after something was. One at a time: what was
+    /// read before a form was taken back must not be kept after it.
     pub(crate) async fn learn_forms(&self) -> Result<(), StoreError> {
+        let _one = self.learning.lock().await;
         let forms = self.store.forms().await?;
         let mut apps = self.apps.write().unwrap_or_else(PoisonError::into_inner);
         *apps = apps.with_learnt(forms);
@@ -129,15 +137,11 @@ impl Keeper {
         let Some(stranger) = strangers.into_iter().find(|stranger| stranger.signature == *signature) else {
             return Ok(false);
         };
-        let Some(listed) = self.store.app_password(id).await? else { return Ok(false) };
-        let form_of = self.apps().find(&listed.password.app).map(|app| app.id.clone());
         let app = self.name_of(signature);
         let entry = mandate.entry(now, Event::AppAllowed { id, app });
         let pin = Pin { signature: stranger.signature, since: now, from: stranger.from, by: PinnedBy::Owner };
-        let allow = async move |store: Arc<dyn Store>| store.allow(account, id, &pin, form_of.as_ref(), &entry).await;
-        let allowed = self.amend(&owner, allow).await?;
-        self.learn_forms().await?;
-        Ok(allowed)
+        let allow = async move |store: Arc<dyn Store>| store.allow(account, id, &pin, &entry).await;
+        self.amend(&owner, allow).await
     }
 
     /// Has a password forget its app and wait for its first use again, as if it were

@@ -72,8 +72,8 @@ pub use policy::Policy;
 pub use rotation::{KeysHeld, Rotated, RotationError, Voided};
 pub use sign_in::{DEADLINE, JITTER, Judged, Provisional, SignIn, SignInAttempt, TurnedAway};
 pub use store::{
-    Added, Digest, Factors, Issued, Learned, Listed, MOST_STRANGERS, NewAccount, Notice, Refused, Resealed, SetUpOffer,
-    Spent, Store, StoreError, Stored, Tenure,
+    Added, Digest, Factors, Issued, Learned, Listed, MOST_STRANGERS, NewAccount, Notice, Refused, Resealed,
+    STRANGERS_STAY, SetUpOffer, Spent, Store, StoreError, Stored, Tenure,
 };
 pub use tally::{DoorTally, Lesson as AppLockLesson};
 
@@ -90,7 +90,7 @@ pub struct Site {
     pub rules: AppPasswordRules,
     /// What a hash of a primary password costs.
     pub hash_cost: HashCost,
-    /// The apps that there are.
+    /// The apps that there are, until [`Keeper::know`] says otherwise.
     pub apps: Catalogue,
 }
 
@@ -110,6 +110,8 @@ pub struct Keeper {
     told_of: app_lock::ToldOf,
     /// The site's apps, with what was learnt of them.
     apps: RwLock<Catalogue>,
+    /// Held while what was learnt of them is read.
+    learning: tokio::sync::Mutex<()>,
     tally: tally::Tally,
     /// The account whose sign-ins are tests: see [`mod@canary`].
     canary: std::sync::OnceLock<AccountId>,
@@ -150,6 +152,7 @@ impl Keeper {
             journal: journal::Journal::default(),
             told_of: app_lock::ToldOf::new(),
             apps: RwLock::new(apps),
+            learning: tokio::sync::Mutex::default(),
             tally: tally::Tally::default(),
             canary: std::sync::OnceLock::new(),
             primary_guesses: guesses::Guesses::new(),

@@ -84,7 +84,7 @@ impl Keeper {
         let password = listed.map(|listed| listed.password).map(|password| AboutPassword {
             id: password.id,
             label: password.label.to_string(),
-            app: self.site.apps.shown(&password.app).to_owned(),
+            app: self.apps().shown(&password.app).to_owned(),
             is_over: password.revoked.is_some() || password.is_over(self.clock.now()),
         });
         Ok(Told { notice, password })

@@ -155,17 +155,17 @@ impl Keeper {
     /// common deadline.
     pub async fn sign_in(&self, attempt: SignInAttempt<'_>) -> SignIn {
         let asked = Instant::now();
+        let apps = self.apps();
+        let knock = Knock { door: attempt.door, from: attempt.from, client: &attempt.client, apps: &apps };
         let outcome = loop {
             let keys = self.keys.in_use();
-            match self.examine(&keys, &attempt).await {
+            match self.examine(&keys, &attempt, knock).await {
                 // Its password may have been filed under another key meanwhile.
                 Ok(Err(_)) if !self.keys.are_still(&keys) => {}
                 outcome => break outcome,
             }
         };
         let door = &attempt.door.name;
-        let apps = self.apps();
-        let knock = Knock { door: attempt.door, from: attempt.from, client: &attempt.client, apps: &apps };
         match outcome {
             Ok(Ok((Settled::Admitted(grant), session))) => {
                 self.tally.sign_in(door, Came::In);
@@ -259,6 +259,7 @@ impl Keeper {
         &self,
         keys: &Keys,
         attempt: &SignInAttempt<'_>,
+        knock: Knock<'_>,
     ) -> Result<Result<(Settled, LiveSession), Refusal>, NoVerdict> {
         let Ok(login) = Login::from_client(attempt.login, &self.site.domain) else {
             return Ok(Err(refuse_identity(Reason::UnknownLogin, None)));
@@ -271,8 +272,6 @@ impl Keeper {
             return Ok(Err(refuse_identity(Reason::ForeignIdentity, account)));
         }
 
-        let apps = self.apps();
-        let knock = Knock { door: attempt.door, from: attempt.from, client: &attempt.client, apps: &apps };
         let plan = plan(attempt.secret, account, self.policy().cutoff);
         let sought = match (&plan, known.as_deref()) {
             (Plan::LookUp { letters, .. }, Some(known)) => {

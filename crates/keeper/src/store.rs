@@ -6,7 +6,7 @@
 //! store has to pass. Nothing of one database may show through: no SQL, no row
 //! numbers, no "busy".
 
-use std::{net::IpAddr, path::Path, sync::Arc};
+use std::{net::IpAddr, path::Path, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use authority::{
@@ -134,6 +134,8 @@ pub enum Learned {
 
 /// So many refused clients are kept for each password.
 pub const MOST_STRANGERS: usize = 8;
+/// So long each stays, counted from when it was last seen.
+pub const STRANGERS_STAY: Duration = Duration::from_secs(24 * 3600);
 
 /// An app password and where it was used last, door by door.
 #[derive(Clone, Debug)]
@@ -313,22 +315,16 @@ pub trait Store: Send + Sync + 'static {
     /// has taken them. Returns how many there were.
     async fn forget_forms(&self, app: &AppId, at: Timestamp, actor: &Actor) -> Stored<usize>;
     /// Keeps which client was refused as another app, at most [`MOST_STRANGERS`] for
-    /// each password: the one seen longest ago goes. True, and `entry` is written, if
+    /// each password: one not seen for [`STRANGERS_STAY`] makes room; else a new one is
+    /// not kept, so that whoever holds a password writes a few lines a day, whatever
+    /// their programs call themselves. True, and `entry` is written, if
     /// it was not known. Nothing is kept for a password that is gone.
     async fn record_stranger(&self, id: AppPasswordId, stranger: &Stranger, entry: &Entry) -> Stored<bool>;
     /// Clients that were refused as another app, the last one first.
     async fn strangers(&self, id: AppPasswordId) -> Stored<Vec<Stranger>>;
-    /// Pins a client that was refused, and forgets that it was; it may be a form of the
-    /// app, as in [`Lesson::form_of`]. False if it is none
+    /// Pins a client that was refused, and forgets that it was. False if it is none
     /// of this password's, or the password is not this account's, is over or revoked.
-    async fn allow(
-        &self,
-        account: AccountId,
-        id: AppPasswordId,
-        pin: &Pin,
-        form_of: Option<&AppId>,
-        entry: &Entry,
-    ) -> Stored<bool>;
+    async fn allow(&self, account: AccountId, id: AppPasswordId, pin: &Pin, entry: &Entry) -> Stored<bool>;
     /// Forgets all pins and refused clients: the password waits for its first use
     /// again, until `use_by`. False as in [`Store::allow`].
     async fn relearn(&self, account: AccountId, id: AppPasswordId, use_by: Timestamp, entry: &Entry) -> Stored<bool>;

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use authority::{
     AccountId, AppPassword, AppPasswordId, Entry, Lesson, Pin, PinnedBy, Stranger, Timestamp, Use, app_lock::MOST_PINS,
-    app_lock::Was, catalogue::AppId,
+    app_lock::Was,
 };
-use keeper::{Learned, MOST_STRANGERS};
+use keeper::{Learned, MOST_STRANGERS, STRANGERS_STAY};
 
 use crate::{
     app_passwords,
@@ -82,7 +82,6 @@ pub(crate) fn allow<D: Db>(
     account: AccountId,
     id: AppPasswordId,
     pin: &Pin,
-    form_of: Option<&AppId>,
     entry: &Entry,
 ) -> Outcome<bool> {
     let Some((no, password)) = living(write.db, account, id, entry.at)? else { return Ok(false) };
@@ -90,11 +89,8 @@ pub(crate) fn allow<D: Db>(
     if write.db.execute(sql, values![no, &*pin.signature.to_string()])? == 0 {
         return Ok(false);
     }
+    put(write, no, &password.pins, pin)?;
     write.log(entry)?;
-    let signature = put(write, no, &password.pins, pin)?;
-    if let Some(app) = form_of {
-        forms::take(write, app, (signature, &pin.signature), account, entry.at)?;
-    }
     Ok(true)
 }
 
@@ -126,8 +122,8 @@ pub(crate) fn record_stranger<D: Db>(
 ) -> Outcome<bool> {
     const SEEN: &str = "UPDATE stranger SET door = ?3, source = ?4, at = ?5 WHERE app_password = ?1 AND signature = ?2";
     const NEW: &str = "INSERT INTO stranger (app_password, signature, door, source, at) VALUES (?1, ?2, ?3, ?4, ?5)";
-    const SURPLUS: &str = "DELETE FROM stranger WHERE app_password = ?1 AND signature NOT IN
-        (SELECT signature FROM stranger WHERE app_password = ?1 ORDER BY at DESC, signature LIMIT ?2)";
+    const OLD: &str = "DELETE FROM stranger WHERE app_password = ?1 AND at <= ?2";
+    const COUNT: &str = "SELECT count(*) FROM stranger WHERE app_password = ?1";
     let Some(no) = journal::number(write.db, id)? else { return Ok(false) };
     let (signature, door) = (stranger.signature.to_string(), journal::door(write.db, &stranger.door)?);
     let source = rows::source(stranger.from);
@@ -136,8 +132,17 @@ pub(crate) fn record_stranger<D: Db>(
     if write.db.execute(SEEN, row)? > 0 {
         return Ok(false);
     }
+    let is_full = |db: &D| -> Outcome<bool> {
+        let kept = db.number(COUNT, values![no])?.unwrap_or(0);
+        Ok(usize::try_from(kept).unwrap_or(usize::MAX) >= MOST_STRANGERS)
+    };
+    if is_full(write.db)? {
+        write.db.execute(OLD, values![no, stranger.at.minus(STRANGERS_STAY).as_millis()])?;
+        if is_full(write.db)? {
+            return Ok(false);
+        }
+    }
     write.db.execute(NEW, row)?;
-    write.db.execute(SURPLUS, values![no, i64::try_from(MOST_STRANGERS).unwrap_or(i64::MAX)])?;
     write.log(entry)?;
     Ok(true)
 }

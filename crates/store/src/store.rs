@@ -262,16 +262,9 @@ impl<K: Kind> Store for Sql<K> {
         self.write(move |write| forms::forget(write, &app, at, &actor)).await
     }
 
-    async fn allow(
-        &self,
-        account: AccountId,
-        id: AppPasswordId,
-        pin: &Pin,
-        form_of: Option<&AppId>,
-        entry: &Entry,
-    ) -> Stored<bool> {
-        let (pin, form_of, entry) = (pin.clone(), form_of.cloned(), entry.clone());
-        self.write(move |write| pins::allow(write, account, id, &pin, form_of.as_ref(), &entry)).await
+    async fn allow(&self, account: AccountId, id: AppPasswordId, pin: &Pin, entry: &Entry) -> Stored<bool> {
+        let (pin, entry) = (pin.clone(), entry.clone());
+        self.write(move |write| pins::allow(write, account, id, &pin, &entry)).await
     }
 
     async fn relearn(&self, account: AccountId, id: AppPasswordId, use_by: Timestamp, entry: &Entry) -> Stored<bool> {

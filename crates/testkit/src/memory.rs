@@ -18,8 +18,8 @@ use authority::{
     notice::{Held as HeldNotice, Kind, Tray},
 };
 use keeper::{
-    Added, Digest, Factors, Issued, Learned, Listed, MOST_STRANGERS, NewAccount, Notice, Refused, Resealed, SetUpOffer,
-    Spent, Store, StoreError, Stored, Tenure,
+    Added, Digest, Factors, Issued, Learned, Listed, MOST_STRANGERS, NewAccount, Notice, Refused, Resealed,
+    STRANGERS_STAY, SetUpOffer, Spent, Store, StoreError, Stored, Tenure,
 };
 
 use tokio::sync::Notify;
@@ -585,12 +585,16 @@ impl Store for MemoryStore {
     async fn record_stranger(&self, id: AppPasswordId, stranger: &Stranger, entry: &Entry) -> Stored<bool> {
         let mut kept = self.kept()?;
         let Some(one) = kept.password(id) else { return Ok(false) };
-        let before = one.strangers.len();
+        let is_new = one.strangers.iter().all(|known| known.signature != stranger.signature);
+        if is_new && one.strangers.len() >= MOST_STRANGERS {
+            one.strangers.retain(|known| known.at > stranger.at.minus(STRANGERS_STAY));
+            if one.strangers.len() >= MOST_STRANGERS {
+                return Ok(false);
+            }
+        }
         one.strangers.retain(|known| known.signature != stranger.signature);
-        let is_new = one.strangers.len() == before;
-        one.strangers.insert(0, stranger.clone());
+        one.strangers.push(stranger.clone());
         one.strangers.sort_by_key(|known| std::cmp::Reverse(known.at));
-        one.strangers.truncate(MOST_STRANGERS);
         kept.saw(stranger.at);
         if is_new {
             kept.append(entry);
@@ -618,14 +622,7 @@ impl Store for MemoryStore {
         Ok(gone.len())
     }
 
-    async fn allow(
-        &self,
-        account: AccountId,
-        id: AppPasswordId,
-        pin: &Pin,
-        form_of: Option<&AppId>,
-        entry: &Entry,
-    ) -> Stored<bool> {
+    async fn allow(&self, account: AccountId, id: AppPasswordId, pin: &Pin, entry: &Entry) -> Stored<bool> {
         let mut kept = self.kept()?;
         let Some(one) = kept.living(account, id, entry.at) else { return Ok(false) };
         let before = one.strangers.len();
@@ -635,9 +632,6 @@ impl Store for MemoryStore {
         }
         one.pin(pin);
         kept.append(entry);
-        if let Some(app) = form_of {
-            kept.take_form(app, &pin.signature, account, entry.at);
-        }
         Ok(true)
     }
 

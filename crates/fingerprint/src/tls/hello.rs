@@ -17,6 +17,8 @@ const MAX_RECORD: usize = 16 * 1024;
 const MAX_SESSION: usize = 32;
 const HANDSHAKE: u8 = 22;
 const CLIENT_HELLO: u8 = 1;
+/// The one kind of name that there is (RFC 6066, 3).
+const HOST_NAME: u8 = 0;
 
 mod extension {
     pub(super) const SERVER_NAME: u16 = 0x0000;
@@ -38,6 +40,7 @@ pub struct ClientHello {
     /// The first protocol that is offered: JA4 keeps two characters of it.
     pub(super) alpn: Vec<u8>,
     pub(super) names_server: bool,
+    server_name: Option<Box<str>>,
 }
 
 /// Why there is no ClientHello in what arrived.
@@ -74,6 +77,13 @@ impl ClientHello {
         Self::body(message)
     }
 
+    /// The server that is asked for (RFC 6066, 3), in lower case and without the dot of
+    /// the root; `None` if none is, or by something else than a host's name.
+    #[must_use]
+    pub fn server_name(&self) -> Option<&str> {
+        self.server_name.as_deref()
+    }
+
     fn body(mut hello: Reader<'_>) -> Result<Self, NotAHello> {
         let legacy_version = hello.u16()?;
         let _random = hello.take(32)?;
@@ -90,6 +100,7 @@ impl ClientHello {
             groups: Vec::new(),
             alpn: Vec::new(),
             names_server: false,
+            server_name: None,
         };
         // Before TLS 1.2, a hello could end here.
         if !hello.0.is_empty() {
@@ -108,7 +119,10 @@ impl ClientHello {
 
     fn extension(&mut self, kind: u16, mut data: Reader<'_>) -> Result<(), Short> {
         match kind {
-            extension::SERVER_NAME => self.names_server = true,
+            extension::SERVER_NAME => {
+                self.names_server = true;
+                self.server_name = host_name(data);
+            }
             extension::SUPPORTED_GROUPS => self.groups = without_grease(data.after_u16()?.u16s()?),
             extension::SIGNATURE_ALGORITHMS => {
                 self.signature_algorithms = without_grease(data.after_u16()?.u16s()?);
@@ -127,6 +141,14 @@ impl ClientHello {
         }
         Ok(())
     }
+}
+
+/// The first of the names, if it is a host's.
+fn host_name(mut data: Reader<'_>) -> Option<Box<str>> {
+    let mut names = data.after_u16().ok()?;
+    let kind = names.u8().ok()?;
+    let name = std::str::from_utf8(names.after_u16().ok()?.0).ok().filter(|_| kind == HOST_NAME)?;
+    Some(name.trim_end_matches('.').to_ascii_lowercase().into())
 }
 
 /// The handshake message, its header included, out of its records.

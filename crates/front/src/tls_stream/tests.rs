@@ -58,6 +58,19 @@ async fn connected(
     (server.unwrap(), client.unwrap())
 }
 
+/// What comes to the server comes octet by octet, and messages of the handshake in
+/// several records.
+async fn connected_by_octet(
+    (server, mut client): (Arc<ServerConfig>, ClientConfig),
+) -> (TlsStream<ByOctet>, Client<DuplexStream>) {
+    client.max_fragment_size = Some(32 + 5);
+    let (near, far) = duplex(1 << 16);
+    let connector = TlsConnector::from(Arc::new(client));
+    let accepting = TlsStream::accept(ByOctet(near), server);
+    let (server, client) = tokio::join!(accepting, connector.connect(localhost(), far));
+    (server.unwrap(), client.unwrap())
+}
+
 /// Octets that repeat nowhere near.
 fn octets(count: u32) -> Vec<u8> {
     (0..count).flat_map(|number| number.wrapping_mul(2_654_435_761).to_be_bytes()).collect()
@@ -89,14 +102,7 @@ async fn nothing_is_held_when_all_has_been_said_and_heard() {
 #[tokio::test]
 async fn the_hello_is_told_once_and_whole_however_it_came() {
     for versions in EACH {
-        let (server, mut client) = configs(versions);
-        // In several records, octet by octet.
-        client.max_fragment_size = Some(32 + 5);
-        let (near, far) = duplex(1 << 16);
-        let connector = TlsConnector::from(Arc::new(client));
-        let accepting = TlsStream::accept(ByOctet(near), server);
-        let (server, client) = tokio::join!(accepting, connector.connect(localhost(), far));
-        let (mut server, _client) = (server.unwrap(), client.unwrap());
+        let (mut server, _client) = connected_by_octet(configs(versions)).await;
         let records = server.take_hello().unwrap();
         let (mut rest, mut message) = (&records[..], vec![]);
         while let [22, 3, _, high, low, fragment @ ..] = rest {
@@ -115,14 +121,7 @@ async fn the_hello_is_told_once_and_whole_however_it_came() {
 #[tokio::test]
 async fn a_conversation_in_single_octets_is_understood() {
     for versions in EACH {
-        // Messages of the handshake that come in several records, too.
-        let (server, mut client) = configs(versions);
-        client.max_fragment_size = Some(32 + 5);
-        let (near, far) = duplex(1 << 16);
-        let connector = TlsConnector::from(Arc::new(client));
-        let accepting = TlsStream::accept(ByOctet(near), server);
-        let (server, client) = tokio::join!(accepting, connector.connect(localhost(), far));
-        let (mut server, mut client) = (server.unwrap(), client.unwrap());
+        let (mut server, mut client) = connected_by_octet(configs(versions)).await;
         let talk = async {
             client.write_all(b"a1 CAPABILITY\r\n").await.unwrap();
             client.flush().await.unwrap();

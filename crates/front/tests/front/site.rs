@@ -7,6 +7,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use fingerprint::tls::ClientHello;
 use front::{
     Address, Connection, Endpoint, Limits, Security, Server, Service, Shutdown, ShutdownHandle, Stream, Tls, self_made,
 };
@@ -35,17 +36,18 @@ pub(crate) struct Talk;
 #[async_trait]
 impl Service for Talk {
     async fn serve(&self, connection: Connection) {
-        let Connection { stream, peer, local, tls, shutdown, seat } = connection;
-        let introduction = |stream: &Stream| {
+        let Connection { mut stream, peer, local, tls, shutdown, seat } = connection;
+        let introduction = |stream: &mut Stream| {
             let local = local.map_or("none".to_owned(), |local| local.to_string());
             let (encrypted, offered) = (stream.is_encrypted(), tls.is_some());
-            let name = stream.server_name().unwrap_or("none".to_owned());
+            let hello = stream.take_client_hello().map(|records| ClientHello::read(&records).unwrap());
+            let name = hello.as_ref().and_then(ClientHello::server_name).unwrap_or("none");
             format!(
                 "peer={} port={} local={local} encrypted={encrypted} starttls={offered} name={name}\n",
                 peer.address, peer.port
             )
         };
-        let mut text = introduction(&stream);
+        let mut text = introduction(&mut stream);
         let mut stream = BufReader::new(stream);
         loop {
             if stream.write_all(text.as_bytes()).await.is_err() || stream.flush().await.is_err() {
@@ -68,10 +70,10 @@ impl Service for Talk {
                     if stream.write_all(b"go\n").await.is_err() || stream.flush().await.is_err() {
                         return;
                     }
-                    let Ok(encrypted) = stream.into_inner().start_tls(tls.as_ref().unwrap()).await else {
+                    let Ok(mut encrypted) = stream.into_inner().start_tls(tls.as_ref().unwrap()).await else {
                         return;
                     };
-                    text = introduction(&encrypted);
+                    text = introduction(&mut encrypted);
                     stream = BufReader::new(encrypted);
                 }
                 "LINGER\n" => {

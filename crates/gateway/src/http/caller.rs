@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use fingerprint::tls::Family;
 use front::Stream;
 
-use crate::tls_family::family_of;
+use crate::tls_hello::family_of;
 
 /// Who speaks on a connection.
 pub(super) struct Caller {

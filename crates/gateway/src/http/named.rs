@@ -10,6 +10,7 @@
 use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
 use async_trait::async_trait;
+use fingerprint::tls::ClientHello;
 use front::{Connection, Service};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header, request::Parts, uri::Authority};
 use keeper::Keeper;
@@ -22,7 +23,7 @@ use super::{
     in_turn::{self, Host, Hosts},
     last, saying,
 };
-use crate::tls_family::family_of;
+use crate::tls_hello::hello_of;
 
 /// Whoever answers under the name that is no door's.
 #[async_trait]
@@ -140,9 +141,10 @@ impl Hosts for Met<'_> {
 impl Service for Named {
     async fn serve(&self, connection: Connection) {
         let Connection { mut stream, peer, shutdown, seat, .. } = connection;
-        let (server_name, encrypted) = (stream.server_name(), stream.is_encrypted());
-        let family = family_of(&mut stream);
+        let (hello, encrypted) = (hello_of(&mut stream), stream.is_encrypted());
+        let family = hello.as_ref().map(ClientHello::family);
         let caller = Caller::new(peer.address, encrypted || self.encrypted, family);
+        let server_name = hello.and_then(|hello| hello.server_name().map(str::to_owned));
         in_turn::serve(&Met { named: self, caller, encrypted, server_name }, stream, seat, shutdown).await;
     }
 }

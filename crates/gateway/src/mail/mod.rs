@@ -24,7 +24,7 @@ use tokio::{
 };
 use zeroize::Zeroizing;
 
-use crate::{Upstream, relay::Traffic, tls_family::family_of};
+use crate::{Upstream, relay::Traffic, tls_hello::family_of};
 pub use handover::MasterUser;
 pub use imap::Imap;
 pub use pop3::Pop3;
@@ -160,7 +160,7 @@ impl<P: Speaks> MailDoor<P> {
                             SignIn::Admitted(grant, session) => (None, grant, session),
                             SignIn::Provisional(sign_in, session) => {
                                 let grant = sign_in.grant().clone();
-                                (Some(Box::new(Newcomer { sign_in, family: family.take() })), grant, session)
+                                (Some(Newcomer::new(sign_in, family.take())), grant, session)
                             }
                             SignIn::Refused(_) => {
                                 say(&mut client, &server.refuse(&self.refusal)).await?;

@@ -1,12 +1,14 @@
 //! A session that has been handed over, until it ends.
 
+use std::{future::pending, pin::Pin};
+
 use fingerprint::{Signature, tls::Family};
 use front::{Shutdown, Stream};
 use keeper::{Fenced, Holder, Judged, Keeper, LiveSession, Provisional};
 use protocols::Admitted;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    time::{Instant, sleep_until, timeout, timeout_at},
+    time::{Instant, Sleep, sleep, timeout, timeout_at},
 };
 
 use super::{DIALOGUE, LAST_WORD, RESTART, SILENCE, TOO_LONG};
@@ -27,8 +29,25 @@ pub(super) struct Standing {
 
 /// A client that has yet to show itself.
 pub(super) struct Newcomer {
-    pub(super) sign_in: Provisional,
-    pub(super) family: Option<Family>,
+    sign_in: Provisional,
+    family: Option<Family>,
+    time_is_up: Pin<Box<Sleep>>,
+}
+
+impl Newcomer {
+    /// Has so long to show itself: it takes one of the places that its password has.
+    pub(super) fn new(sign_in: Provisional, family: Option<Family>) -> Box<Self> {
+        Box::new(Self { sign_in, family, time_is_up: Box::pin(sleep(DIALOGUE)) })
+    }
+}
+
+/// Returns when a client has not shown itself in time; never, if it has. Nothing of it
+/// is kept in a session that goes on for hours.
+async fn is_late(newcomer: &mut Option<Box<Newcomer>>) {
+    match newcomer {
+        Some(newcomer) => newcomer.time_is_up.as_mut().await,
+        None => pending().await,
+    }
 }
 
 /// Who the door answers for.
@@ -70,14 +89,12 @@ impl Standing {
         holder.hold(&session);
         let mut client = Fenced::new(client, holder.clone());
         let mut upstream = Fenced::new(upstream, holder);
-        let shown_by = Instant::now() + DIALOGUE;
         let end = loop {
             let stopped = tokio::select! {
                 stopped =
                     relay(&mut client, &mut upstream, &mut traffic, &mut to_upstream, &mut to_client) => stopped,
                 () = session.ended() => break End::Bye(ENDED),
-                // Who is not known yet takes one of the places that its password has.
-                () = sleep_until(shown_by), if newcomer.is_some() => break End::Bye(TOO_LONG),
+                () = is_late(&mut newcomer) => break End::Bye(TOO_LONG),
                 () = shutdown.requested() => break End::Bye(RESTART),
             };
             match stopped {
@@ -88,7 +105,7 @@ impl Standing {
             let (Some(dialogue), Some(newcomer)) = (traffic.dialogue(), newcomer.take()) else { break End::Broken };
             // Boxed, and gone with the answer: the session may go on for hours.
             let judging = Box::pin(async {
-                let Newcomer { sign_in, family } = *newcomer;
+                let Newcomer { sign_in, family, .. } = *newcomer;
                 host.keeper.judge(sign_in, &session, Signature::new(family.as_ref(), &dialogue)).await
             });
             match judging.await {

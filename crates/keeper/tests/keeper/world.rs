@@ -81,11 +81,20 @@ impl World {
     }
 
     pub(crate) async fn sign_in_from(&self, login: &str, secret: &str, door: &Door, from: &str) -> SignIn {
+        self.sign_in_as(Client::Unseen, login, secret, door, from).await
+    }
+
+    pub(crate) async fn sign_in_as(
+        &self,
+        client: Client,
+        login: &str,
+        secret: &str,
+        door: &Door,
+        from: &str,
+    ) -> SignIn {
         let secret = Secret::new(secret.into());
         let from: IpAddr = from.parse().unwrap();
-        self.keeper
-            .sign_in(SignInAttempt { login, acting_as: None, secret: &secret, door, from, client: Client::Unseen })
-            .await
+        self.keeper.sign_in(SignInAttempt { login, acting_as: None, secret: &secret, door, from, client }).await
     }
 
     pub(crate) async fn store_account(&self, login: &str) -> Account {
