@@ -20,7 +20,7 @@ use std::{
 };
 
 use rustls::{
-    ServerConfig,
+    ProtocolVersion, ServerConfig,
     server::UnbufferedServerConnection,
     unbuffered::{ConnectionState, EncodeError, EncodeTlsData, UnbufferedStatus},
 };
@@ -52,6 +52,9 @@ pub(crate) struct TlsStream<T> {
     readable: Kept,
     /// Encrypted, and not yet taken by the socket.
     sendable: Kept,
+    /// What is sendable are tickets to come back with, for which nobody waits: they go
+    /// with the first words, in one piece.
+    has_tickets: bool,
     /// All that came until the server had an answer: the client's hello, for whoever
     /// wants to know who is calling. rustls shows a part of it only.
     hello: Hello,
@@ -72,6 +75,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> TlsStream<T> {
             incomplete: Vec::new(),
             readable: Kept::default(),
             sendable: Kept::default(),
+            has_tickets: false,
             hello: Hello::Coming(Vec::new()),
             has_heard_all: false,
             has_said_all: false,
@@ -82,8 +86,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> TlsStream<T> {
                 ready!(stream.sendable.poll_into(cx, &mut stream.io))?;
                 ready!(stream.poll_hear(cx, &mut ReadBuf::new(&mut [])))?;
             }
-            // The last of it, and tickets to come back with.
-            Pin::new(&mut stream).poll_flush(cx)
+            // Before TLS 1.3 the server has the last word of a handshake.
+            stream.has_tickets = stream.tls.protocol_version() == Some(ProtocolVersion::TLSv1_3);
+            if stream.has_tickets { Poll::Ready(Ok(())) } else { Pin::new(&mut stream).poll_flush(cx) }
         })
         .await?;
         Ok(stream)
@@ -191,20 +196,22 @@ impl<T: AsyncRead + AsyncWrite + Unpin> TlsStream<T> {
         let _ = self.sendable.poll_into(cx, &mut self.io);
     }
 
-    /// Encrypts this and hands it to the socket; what that does not take now is
-    /// kept. Only when nothing waits to be sent: records go in the order of their
-    /// encryption.
+    /// Encrypts this and hands it to the socket, behind tickets; what that does not
+    /// take now is kept. Only when nothing else waits to be sent: records go in the
+    /// order of their encryption.
     fn say(&mut self, cx: &mut Context<'_>, words: Words<'_>) -> io::Result<()> {
         OCTETS.with_borrow_mut(|scratch| {
             let state = self.tls.process_tls_records(&mut self.incomplete).state.map_err(invalid)?;
             let ConnectionState::WriteTraffic(mut traffic) = state else {
                 return Err(io::ErrorKind::BrokenPipe.into());
             };
+            let ahead = self.sendable.empty_into(scratch);
+            let room = &mut scratch[ahead..];
             let sealed = match words {
-                Words::Data(octets) => traffic.encrypt(octets, scratch),
-                Words::Goodbye => traffic.queue_close_notify(scratch),
+                Words::Data(octets) => traffic.encrypt(octets, room),
+                Words::Goodbye => traffic.queue_close_notify(room),
             };
-            let mut rest = &scratch[..sealed.map_err(invalid)?];
+            let mut rest = &scratch[..ahead + sealed.map_err(invalid)?];
             while !rest.is_empty() {
                 match Pin::new(&mut self.io).poll_write(cx, rest) {
                     Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
@@ -274,8 +281,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for TlsStream<T> {
         if this.has_said_all || this.is_broken {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
-        ready!(this.sendable.poll_into(cx, &mut this.io))?;
-        let batch = &octets[..octets.len().min(BATCH)];
+        if !std::mem::take(&mut this.has_tickets) {
+            ready!(this.sendable.poll_into(cx, &mut this.io))?;
+        }
+        let batch = &octets[..octets.len().min(BATCH.saturating_sub(this.sendable.rest().len()))];
         if !batch.is_empty() {
             this.say(cx, Words::Data(batch))?;
         }
@@ -323,9 +332,21 @@ impl Kept {
         }
     }
 
+    fn rest(&self) -> &[u8] {
+        &self.octets[self.taken..]
+    }
+
+    /// All of it, to where there is room; how much that was.
+    fn empty_into(&mut self, room: &mut [u8]) -> usize {
+        let count = self.rest().len();
+        room[..count].copy_from_slice(self.rest());
+        self.take(count);
+        count
+    }
+
     /// As much as there is room for.
     fn give(&mut self, into: &mut ReadBuf<'_>) {
-        let rest = &self.octets[self.taken..];
+        let rest = self.rest();
         let count = rest.len().min(into.remaining());
         into.put_slice(&rest[..count]);
         self.take(count);

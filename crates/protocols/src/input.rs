@@ -20,7 +20,7 @@ impl Input {
         let unread = self.octets.len() - self.start;
         if self.octets.capacity() < self.octets.len() + more.len() {
             // Not Vec's own growth: that would leave a copy in freed memory.
-            let mut grown = Zeroizing::new(Vec::with_capacity((unread + more.len()).next_power_of_two().max(512)));
+            let mut grown = Zeroizing::new(Vec::with_capacity((unread + more.len()).next_power_of_two().max(64)));
             grown.extend_from_slice(self.unread());
             self.octets = grown;
             self.start = 0;

@@ -65,15 +65,12 @@ pub(super) fn sorted(numbers: &[u16]) -> Vec<u16> {
 
 /// Four hexadecimal digits each, with commas.
 pub(super) fn list(numbers: impl IntoIterator<Item = u16>) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut text = String::with_capacity(160);
     for number in numbers {
         if !text.is_empty() {
             text.push(',');
         }
-        for shift in [12, 8, 4, 0] {
-            text.push(char::from(DIGITS[usize::from(number >> shift & 15)]));
-        }
+        number.to_be_bytes().into_iter().for_each(|octet| push_octet(&mut text, octet));
     }
     text
 }
@@ -93,7 +90,17 @@ pub(super) fn short_hash(text: &str) -> String {
         return "0".repeat(12);
     }
     let hash = Sha256::digest(text.as_bytes());
-    hash[..6].iter().map(|octet| format!("{octet:02x}")).collect()
+    let mut digits = String::with_capacity(12);
+    hash[..6].iter().for_each(|octet| push_octet(&mut digits, *octet));
+    digits
+}
+
+/// Two hexadecimal digits. Not by `format!`, which takes longer than all the rest of a hello.
+fn push_octet(text: &mut String, octet: u8) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    for nibble in [octet >> 4, octet & 15] {
+        text.push(char::from(DIGITS[usize::from(nibble)]));
+    }
 }
 
 /// The first and the last character of a protocol; of its hexadecimal digits if

@@ -1,4 +1,4 @@
-use std::{pin::pin, time::Duration};
+use std::{pin::pin, sync::Mutex, time::Duration};
 
 use rustls::{
     ALL_VERSIONS, ClientConfig, ClientConnection, RootCertStore, SupportedProtocolVersion,
@@ -89,13 +89,34 @@ async fn once<F: Future + Unpin>(mut future: F) -> Poll<F::Output> {
 async fn nothing_is_held_when_all_has_been_said_and_heard() {
     for versions in EACH {
         let (mut server, mut client) = connected(configs(versions), 1 << 20).await;
-        assert!(holds_nothing(&server), "after the handshake");
         client.write_all(&octets(10_000)).await.unwrap();
         client.flush().await.unwrap();
         server.read_exact(&mut [0; 40_000]).await.unwrap();
         server.write_all(&octets(10_000)).await.unwrap();
         server.flush().await.unwrap();
         assert!(holds_nothing(&server), "after a conversation");
+    }
+}
+
+/// A client that waits for its socket, and not for its TLS, hears the first piece and
+/// takes it for all there is.
+#[tokio::test]
+async fn tickets_go_out_with_the_greeting_in_one_piece() {
+    for (versions, of_tickets) in [(EACH[0], 0), (EACH[1], 1)] {
+        let (server, client) = configs(versions);
+        let (near, far) = duplex(1 << 16);
+        let written = Arc::default();
+        let accepting = TlsStream::accept(Pieces(near, Arc::clone(&written)), server);
+        let connecting = TlsConnector::from(Arc::new(client));
+        let (server, client) = tokio::join!(accepting, connecting.connect(localhost(), far));
+        let (mut server, mut client) = (server.unwrap(), client.unwrap());
+        let handshake = written.lock().unwrap().len();
+        server.write_all(b"* OK ready\r\n").await.unwrap();
+        client.read_exact(&mut [0; 12]).await.unwrap();
+        let written = written.lock().unwrap();
+        let [greeting] = &written[handshake..] else { panic!("{} pieces", written.len() - handshake) };
+        assert_eq!(records(greeting), of_tickets + 1);
+        assert!(holds_nothing(&server));
     }
 }
 
@@ -362,6 +383,42 @@ impl AsyncWrite for ByOctet {
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.0).poll_shutdown(cx)
     }
+}
+
+/// A network that remembers in which pieces things were given to it.
+struct Pieces(DuplexStream, Arc<Mutex<Vec<Vec<u8>>>>);
+
+impl AsyncRead for Pieces {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, into)
+    }
+}
+
+impl AsyncWrite for Pieces {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
+        let count = ready!(Pin::new(&mut self.0).poll_write(cx, octets))?;
+        self.1.lock().unwrap().push(octets[..count].to_vec());
+        Poll::Ready(Ok(count))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
+/// How many records these octets are.
+fn records(mut octets: &[u8]) -> usize {
+    let mut count = 0;
+    while let [_, 3, 3, high, low, rest @ ..] = octets {
+        octets = &rest[usize::from(u16::from_be_bytes([*high, *low]))..];
+        count += 1;
+    }
+    assert!(octets.is_empty(), "no whole record: {octets:?}");
+    count
 }
 
 /// A client taken apart, to send what no client would.

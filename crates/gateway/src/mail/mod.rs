@@ -22,7 +22,7 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     time::{Instant, sleep_until, timeout},
 };
-use zeroize::Zeroizing;
+use zeroize::Zeroize;
 
 use crate::{Upstream, relay::Traffic, tls_hello::family_of};
 pub use handover::MasterUser;
@@ -200,8 +200,7 @@ impl<P: Speaks> MailDoor<P> {
                     }
                 }
             }
-            // A password may be among them.
-            let mut octets = Zeroizing::new([0; 1024]);
+            let mut octets = [0; 1024];
             let heard = tokio::select! {
                 // In this order: where there is always more to read, nothing below is looked at.
                 biased;
@@ -213,11 +212,15 @@ impl<P: Speaks> MailDoor<P> {
                     say(&mut client, &server.bye(TOO_LONG)).await?;
                     continue;
                 }
-                heard = timeout(SILENCE, client.read(&mut *octets)) => heard,
+                heard = timeout(SILENCE, client.read(&mut octets)) => heard,
             };
             match heard {
                 Ok(Ok(0)) => return Ok(None),
-                Ok(Ok(n)) => server.feed(&octets[..n]),
+                Ok(Ok(n)) => {
+                    server.feed(&octets[..n]);
+                    // A password may be among them.
+                    octets[..n].zeroize();
+                }
                 Ok(Err(error)) => return Err(error),
                 Err(_) => say(&mut client, &server.bye(TOO_LONG)).await?,
             }

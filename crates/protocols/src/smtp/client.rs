@@ -109,7 +109,6 @@ impl Client {
         let Some(Line { code, last, text }) = Line::read(line) else {
             return Err(unexpected(&String::from_utf8_lossy(line)));
         };
-        let text = String::from_utf8_lossy(text).into_owned();
         let expected = match self.state {
             State::Greeting | State::Xclient => 220,
             State::Hello | State::HelloAgain => 250,
@@ -117,7 +116,7 @@ impl Client {
             State::Over => return Ok(None),
         };
         if code != expected {
-            let said = excerpt(&format!("{code} {text}"));
+            let said = excerpt(&format!("{code} {}", String::from_utf8_lossy(text)));
             return Err(match (code, self.state) {
                 (421 | 450..=455, _) | (_, State::Greeting) => HandoverError::Unavailable(said),
                 (500..=599, State::Xclient | State::Authenticate) => HandoverError::Refused(said),
@@ -125,7 +124,7 @@ impl Client {
             });
         }
         if matches!(self.state, State::Hello | State::HelloAgain) && std::mem::replace(&mut self.greeted, true) {
-            self.heard.push(text);
+            self.heard.push(String::from_utf8_lossy(text).into_owned());
         }
         if last { self.answered() } else { Ok(None) }
     }
@@ -150,13 +149,13 @@ impl Client {
     fn hand_over(&mut self) -> Result<Option<Event>, HandoverError> {
         let offered = |keyword: &str| {
             let mut lines = self.heard.iter().map(|line| line.split_ascii_whitespace());
-            let line = lines.find(|line| line.clone().next().is_some_and(|word| word.eq_ignore_ascii_case(keyword)))?;
-            Some(line.skip(1).map(str::to_ascii_uppercase).collect::<Vec<_>>())
+            let line = lines.find(|line| line.clone().next().is_some_and(|word| word.eq_ignore_ascii_case(keyword)));
+            line.into_iter().flatten().skip(1)
         };
         match std::mem::replace(&mut self.handover, Pending::Ask) {
             Pending::Ask => Ok(Some(self.ready())),
             Pending::Authenticate(message) => {
-                if !offered("AUTH").is_some_and(|mechanisms| mechanisms.iter().any(|name| name == "PLAIN")) {
+                if !offered("AUTH").any(|mechanism| mechanism.eq_ignore_ascii_case("PLAIN")) {
                     return Err(HandoverError::NoPlain);
                 }
                 // What it can do stays as it was said: AUTH is not followed by EHLO.
@@ -167,14 +166,14 @@ impl Client {
                 Ok(event)
             }
             Pending::Xclient { attributes, hello } => {
-                let offered = offered("XCLIENT").unwrap_or_default();
+                let takes = |name: &str| offered("XCLIENT").any(|known| known.eq_ignore_ascii_case(name));
                 // Without the address the server behind would see Postern everywhere.
                 for needed in ["LOGIN", "ADDR"] {
-                    if !offered.iter().any(|name| name == needed) {
+                    if !takes(needed) {
                         return Err(HandoverError::NoXclient(needed));
                     }
                 }
-                let command = xclient(attributes.iter().filter(|(name, _)| offered.iter().any(|known| known == name)));
+                let command = xclient(attributes.iter().filter(|(name, _)| takes(name)));
                 if let Some(hello) = hello {
                     self.name = hello;
                 }
@@ -245,15 +244,21 @@ impl Xclient<'_> {
         ];
         attributes.extend(self.hello.map(|hello| ("HELO", xtext(hello))));
         // HELO is said again in EHLO; without the rest there is no handover.
-        if xclient(attributes.iter()).len() + 2 > MAX_XCLIENT {
+        let is_too_long = |attributes: &[(&'static str, String)]| xclient(attributes.iter()).len() + 2 > MAX_XCLIENT;
+        if is_too_long(&attributes) {
             attributes.truncate(5);
         }
-        if xclient(attributes.iter()).len() + 2 > MAX_XCLIENT { Err(SaslError::Name) } else { Ok(attributes) }
+        if is_too_long(&attributes) { Err(SaslError::Name) } else { Ok(attributes) }
     }
 }
 
 fn xclient<'a>(attributes: impl Iterator<Item = &'a (&'static str, String)>) -> String {
-    attributes.fold("XCLIENT".to_owned(), |command, (name, value)| command + " " + name + "=" + value)
+    let mut command = String::with_capacity(128);
+    command.push_str("XCLIENT");
+    for (name, value) in attributes {
+        [" ", name, "=", value].into_iter().for_each(|part| command.push_str(part));
+    }
+    command
 }
 
 /// RFC 3461, 4.

@@ -2,17 +2,18 @@
 
 /// `250 text`, in one line.
 pub(super) fn reply(code: u16, text: &str) -> Vec<u8> {
-    format!("{code} {}\r\n", one_line(text)).into()
+    let mut octets = String::with_capacity(6 + text.len());
+    push_line(&mut octets, code, ' ', text);
+    octets.into()
 }
 
 /// `250-first`, `250-...`, `250 last`.
 pub(super) fn list(code: u16, lines: &[String]) -> Vec<u8> {
-    let mut octets = Vec::new();
+    let mut octets = String::with_capacity(lines.iter().map(|line| 6 + line.len()).sum());
     for (i, line) in lines.iter().enumerate() {
-        let parting = if i + 1 < lines.len() { '-' } else { ' ' };
-        octets.extend_from_slice(format!("{code}{parting}{}\r\n", one_line(line)).as_bytes());
+        push_line(&mut octets, code, if i + 1 < lines.len() { '-' } else { ' ' }, line);
     }
-    octets
+    octets.into()
 }
 
 /// The last word of a session that is cut off, wherever its relay stands.
@@ -23,8 +24,11 @@ pub fn bye(text: &str) -> Vec<u8> {
 
 /// The text in one line: a line break in a translation or an address would let
 /// it speak for the server.
-fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+fn push_line(octets: &mut String, code: u16, parting: char, text: &str) {
+    octets.push_str(&code.to_string());
+    octets.push(parting);
+    octets.extend(text.chars().map(|c| if c.is_control() { ' ' } else { c }));
+    octets.push_str("\r\n");
 }
 
 /// A line of a reply from the server behind.
