@@ -227,10 +227,13 @@ pub(crate) fn learn(password: &AppPassword, ruling: &Ruling, asking: &Asking<'_>
         }
         _ => None,
     };
+    if events.is_empty() {
+        return None;
+    }
     let has_been_there = asking.whereabouts == Whereabouts::UsedBefore;
     let is_a_form = has_been_there && matches!(ruling, Ruling::Drifted(_));
     let form_of = asking.apps.find(&password.app).filter(|_| is_a_form).map(|app| app.id.clone());
-    (!events.is_empty()).then(|| Lesson { password: id, was: Was::of(password), pin, form_of, events })
+    Some(Lesson { password: id, was: Was::of(password), pin, form_of, events })
 }
 
 /// The pins of a password once this one is among them.

@@ -77,7 +77,7 @@ impl Login {
         if local.is_empty() {
             return Err(NotALogin::Empty);
         }
-        Self::parse(&format!("{local}@{domain}"))
+        Self::parse(&[local, domain].join("@"))
     }
 
     /// The canonical text.

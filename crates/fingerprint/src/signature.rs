@@ -54,7 +54,7 @@ impl Signature {
     #[must_use]
     pub fn new(family: Option<&Family>, dialogue: &Dialogue) -> Self {
         let (form, opening) = (dialogue.form(), dialogue.opening());
-        Self::of([
+        Self::joined([
             VERSION,
             dialogue.protocol().name(),
             family.map_or(NONE, Family::as_str),
@@ -79,12 +79,20 @@ impl Signature {
         if parts[0] != VERSION {
             return Err(NotASignature::Version);
         }
+        if parts[2] != NONE && parts[2].parse::<Family>().is_err() {
+            return Err(NotASignature::Form);
+        }
+        Self::joined(parts)
+    }
+
+    /// Of a version and a family that are known to be such.
+    fn joined(parts: [&str; PARTS]) -> Result<Self, NotASignature> {
         let protocol = Protocol::ALL.into_iter().find(|protocol| protocol.name() == parts[1]);
         let line = parts.join(";");
         let sound = parts
             .iter()
             .all(|part| !part.is_empty() && part.bytes().all(|octet| (b' '..=b'~').contains(&octet) && octet != b';'));
-        if !sound || line.len() > MAX_SIGNATURE || (parts[2] != NONE && parts[2].parse::<Family>().is_err()) {
+        if !sound || line.len() > MAX_SIGNATURE {
             return Err(NotASignature::Form);
         }
         let mut ends = [0; PARTS];

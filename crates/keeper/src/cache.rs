@@ -1,14 +1,12 @@
 //! What sign-ins looked up lately. A hit answers exactly as the store would.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, PoisonError, atomic::Ordering},
-};
+use std::sync::{Arc, PoisonError, atomic::Ordering};
 
 use authority::{Account, AppPassword, Login};
 
 use crate::{
     Digest, Store, StoreError,
+    by_id::ById,
     sync::{AtomicU64, Bounded, Mutex},
 };
 
@@ -19,7 +17,7 @@ const LOGINS: usize = 20_000;
 /// used since.
 pub(crate) struct Known {
     pub(crate) account: Account,
-    passwords: Mutex<HashMap<Digest, Arc<AppPassword>>>,
+    passwords: Mutex<ById<Digest, Arc<AppPassword>>>,
 }
 
 /// Bounded, and forgotten account by account.

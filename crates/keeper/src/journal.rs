@@ -15,7 +15,7 @@ use authority::{AccountId, AppPasswordId, Reason, Refusal, Timestamp, Use};
 
 use tokio::time::Instant;
 
-use crate::{Refused, Store, StoreError};
+use crate::{Refused, Store, StoreError, by_id::ById};
 
 /// So many different lines wait at most. More come only from more accounts than
 /// that being tried within a second; then counts are lost, not sign-ins.
@@ -25,7 +25,7 @@ type RefusalKey = (Option<AccountId>, Option<AppPasswordId>, Arc<str>, Reason);
 
 #[derive(Default)]
 struct Pages {
-    uses: HashMap<(AppPasswordId, Arc<str>), (Timestamp, IpAddr)>,
+    uses: ById<(AppPasswordId, Arc<str>), (Timestamp, IpAddr)>,
     refused: HashMap<RefusalKey, (Timestamp, IpAddr, u64)>,
 }
 

@@ -23,6 +23,7 @@ extern crate self as keeper;
 pub mod administration;
 mod app_lock;
 mod app_passwords;
+mod by_id;
 mod cache;
 mod canary;
 mod clock;

@@ -16,7 +16,7 @@
 //! the revocation is acknowledged no byte more is handed to its socket.
 
 use std::{
-    collections::{BTreeMap, HashMap, hash_map::Entry},
+    collections::{BTreeMap, hash_map::Entry},
     net::IpAddr,
     sync::{Arc, PoisonError, atomic::Ordering},
 };
@@ -24,7 +24,10 @@ use std::{
 use authority::{AccountId, AppPasswordId, Credential, Door, Grant, Login, Protocol, Timestamp};
 use tokio::{sync::Notify, time::Instant};
 
-use crate::sync::{AtomicU64, Mutex, MutexGuard};
+use crate::{
+    by_id::ById,
+    sync::{AtomicU64, Mutex, MutexGuard},
+};
 
 /// Names a live session until it ends. Not kept across restarts.
 pub type SessionId = u64;
@@ -162,7 +165,7 @@ struct Sessions {
     fences: Vec<Around>,
     live: BTreeMap<SessionId, Arc<Session>>,
     /// How many of them there are under each app password. Nothing at zero.
-    places: HashMap<(AppPasswordId, Lasts), usize>,
+    places: ById<(AppPasswordId, Lasts), usize>,
 }
 
 impl Sessions {
@@ -188,7 +191,7 @@ impl Sessions {
     }
 }
 
-type Shard = Mutex<HashMap<AccountId, Sessions>>;
+type Shard = Mutex<ById<AccountId, Sessions>>;
 
 /// All live sessions of this server.
 #[derive(Clone)]
@@ -214,7 +217,7 @@ impl Registry {
         Self(Arc::new(Inner { shards, next: AtomicU64::new(1) }))
     }
 
-    fn shard(&self, account: AccountId) -> MutexGuard<'_, HashMap<AccountId, Sessions>> {
+    fn shard(&self, account: AccountId) -> MutexGuard<'_, ById<AccountId, Sessions>> {
         let bytes = account.as_bytes();
         lock(&self.0.shards[usize::from(bytes[0]) % self.0.shards.len()])
     }

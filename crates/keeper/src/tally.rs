@@ -2,15 +2,14 @@
 //! for whoever watches over a site. No login, no address and no password is in
 //! them, and there are as many as doors and reasons, whoever comes.
 
-use std::{
-    collections::HashMap,
-    sync::{
-        Arc, PoisonError, RwLock,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
+use std::sync::{
+    Arc, PoisonError, RwLock,
+    atomic::{AtomicU64, Ordering::Relaxed},
 };
 
 use authority::Reason;
+
+use crate::by_id::ById;
 
 /// The numbers of one door.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,7 +80,7 @@ struct Counts {
 }
 
 #[derive(Default)]
-pub(crate) struct Tally(RwLock<HashMap<Arc<str>, Arc<Counts>>>);
+pub(crate) struct Tally(RwLock<ById<Arc<str>, Arc<Counts>>>);
 
 impl Tally {
     pub(crate) fn sign_in(&self, door: &Arc<str>, came: Came) {
