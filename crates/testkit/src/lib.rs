@@ -22,7 +22,7 @@ mod memory;
 mod postgres;
 mod seeded;
 
-/// Named apart: the keeper's unit tests compile `memory.rs` over loom's instead.
+/// Named apart: the keeper's unit tests compile `memory` over loom's instead.
 mod sync {
     pub(crate) use std::sync::{Mutex, MutexGuard};
 }

@@ -19,6 +19,6 @@ mod carelessness;
 mod scene;
 pub(crate) mod sync;
 
-#[path = "../../../testkit/src/memory.rs"]
+#[path = "../../../testkit/src/memory/mod.rs"]
 #[allow(dead_code, unreachable_pub, reason = "testkit's, over this crate and loom's locks")]
 mod memory;

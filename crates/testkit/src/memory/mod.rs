@@ -1,5 +1,8 @@
 //! The contract in its plainest form: everything behind one lock.
 
+mod hold;
+mod kept;
+
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     net::IpAddr,
@@ -10,89 +13,24 @@ use std::{
 use async_trait::async_trait;
 use authority::{
     Account, AccountId, Actor, AppPassword, AppPasswordId, AuditKey, ChosenBy, Entry, Event, Lesson, Login, Pin,
-    Primary, SealedEntry, SecondFactor, Signature, Standing, Stranger, Timestamp, Use,
-    app_lock::OWNERS,
-    app_lock::{Was, pins_with},
-    audit::GENESIS,
-    catalogue::AppId,
-    notice::{Held as HeldNotice, Kind, Tray},
+    Primary, SealedEntry, SecondFactor, Signature, Standing, Stranger, Timestamp, Use, app_lock::Was, catalogue::AppId,
+    notice::Tray,
 };
 use keeper::{
     Added, Digest, Factors, Issued, Learned, Listed, MOST_STRANGERS, NewAccount, Notice, Refused, Resealed,
     STRANGERS_STAY, SetUpOffer, Spent, Store, StoreError, Stored, Tenure,
 };
 
-use tokio::sync::Notify;
-
+pub use self::hold::{Call, Hold};
+use self::{
+    hold::wait,
+    kept::{Held, Kept, Password, is_alive},
+};
 use crate::sync::{Mutex, MutexGuard};
 
 /// Keeps everything in memory. Clones share it, as two handles on one database.
 #[derive(Clone, Debug)]
 pub struct MemoryStore(Arc<Mutex<Kept>>);
-
-#[derive(Debug)]
-struct Kept {
-    available: bool,
-    tenure: Tenure,
-    hold: Option<(Call, Arc<Hold>)>,
-    key: AuditKey,
-    lines: Vec<SealedEntry>,
-    newest: Option<Timestamp>,
-    accounts: HashMap<AccountId, Held>,
-    passwords: Vec<Password>,
-    forms: Vec<(AppId, Signature)>,
-    forms_taken: HashSet<(AppId, Signature, AccountId)>,
-    refused: Vec<Refused>,
-    trays: HashMap<AccountId, Tray>,
-}
-
-/// A call that can be held.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Call {
-    /// The account of a login.
-    Account,
-    /// The app password of a digest.
-    AppPassword,
-    /// The revocation of one: it is done by then, and not answered.
-    Revocation,
-}
-
-/// A call that has done its work and does not answer yet: a look-up that will
-/// answer what was so when it read, a change that is committed and not yet known
-/// to whoever asked for it.
-#[derive(Debug, Default)]
-pub struct Hold {
-    done: Notify,
-    answer: Notify,
-}
-
-impl Hold {
-    /// Returns once the work is done.
-    pub async fn is_done(&self) {
-        self.done.notified().await;
-    }
-
-    /// Lets it answer.
-    pub fn answer(&self) {
-        self.answer.notify_one();
-    }
-}
-
-#[derive(Debug)]
-struct Held {
-    account: Account,
-    recovery: HashSet<Digest>,
-    set_up: Vec<SetUpOffer>,
-}
-
-#[derive(Debug)]
-struct Password {
-    password: AppPassword,
-    digest: Digest,
-    uses: BTreeMap<Arc<str>, Use>,
-    /// The last one first.
-    strangers: Vec<Stranger>,
-}
 
 impl MemoryStore {
     /// An empty store that seals its audit with `key`.
@@ -143,133 +81,6 @@ impl MemoryStore {
         } else {
             Err(StoreError::Unavailable("the test has taken it away; give it back with set_available(true)".into()))
         }
-    }
-}
-
-/// Waits at a hold that the call has met.
-async fn wait(met: Option<(Call, Arc<Hold>)>) {
-    if let Some((_, hold)) = met {
-        hold.done.notify_one();
-        hold.answer.notified().await;
-    }
-}
-
-impl Kept {
-    fn meet(&mut self, call: Call) -> Option<(Call, Arc<Hold>)> {
-        self.hold.take_if(|(of, _)| *of == call)
-    }
-
-    fn append(&mut self, entry: &Entry) {
-        let seq = self.append_consequence(entry);
-        if let (Some(account), Some(kind)) = (entry.account, Kind::about(entry))
-            && self.accounts.contains_key(&account)
-        {
-            self.trays.entry(account).or_default().tell(seq, kind, entry.at);
-        }
-    }
-
-    /// A line that makes no notice: another one has told of it.
-    fn append_consequence(&mut self, entry: &Entry) -> u64 {
-        let (seq, previous) = self.lines.last().map_or((1, GENESIS), |line| (line.seq + 1, line.seal));
-        let text = entry.to_text();
-        let seal = self.key.seal(&previous, seq, &text);
-        self.lines.push(SealedEntry { seq, text, seal });
-        self.saw(entry.at);
-        seq
-    }
-
-    fn saw(&mut self, at: Timestamp) {
-        self.newest = self.newest.max(Some(at));
-    }
-
-    /// Writes the line if the change is made to the account.
-    fn change(&mut self, id: AccountId, entry: &Entry, change: impl FnOnce(&mut Held) -> bool) -> bool {
-        let changed = self.accounts.get_mut(&id).is_some_and(change);
-        if changed {
-            self.append(entry);
-        }
-        changed
-    }
-
-    fn password(&mut self, id: AppPasswordId) -> Option<&mut Password> {
-        self.passwords.iter_mut().find(|one| one.password.id == id)
-    }
-
-    fn take_form(&mut self, app: &AppId, form: &Signature, account: AccountId, at: Timestamp) {
-        self.forms_taken.insert((app.clone(), form.clone(), account));
-        let owners = self.forms_taken.iter().filter(|(of, taken, _)| of == app && taken == form).count();
-        let form_of = (app.clone(), form.clone());
-        if owners as u64 >= OWNERS && !self.forms.contains(&form_of) {
-            self.forms.push(form_of);
-            let event = Event::AppFormLearnt { app: app.to_string(), client: form.to_string() };
-            self.append(&Entry { at, actor: Actor::Postern, account: None, event });
-        }
-    }
-
-    fn living(&mut self, account: AccountId, id: AppPasswordId, at: Timestamp) -> Option<&mut Password> {
-        self.password(id).filter(|one| one.password.account == account && is_alive(&one.password, at))
-    }
-
-    fn notice(&self, account: AccountId, held: &HeldNotice) -> Notice {
-        let HeldNotice { seq, kind, more, failures, .. } = *held;
-        let line = usize::try_from(seq).ok().and_then(|seq| self.lines.get(seq - 1));
-        let entry = line.and_then(|line| Entry::from_text(&line.text)).expect("it was made with its line");
-        Notice { account, seq, kind, entry, more, failures }
-    }
-
-    fn alive(&self, account: AccountId, at: Timestamp) -> Vec<AppPasswordId> {
-        let of = self.passwords.iter().map(|one| &one.password).filter(|password| password.account == account);
-        of.filter(|password| is_alive(password, at)).map(|password| password.id).collect()
-    }
-
-    fn revoke_alive(&mut self, account: AccountId, entry: &Entry) -> Vec<AppPasswordId> {
-        let ids = self.alive(account, entry.at);
-        for &id in &ids {
-            if let Some(one) = self.password(id) {
-                one.password.revoked = Some(entry.at);
-            }
-            self.append_consequence(&entry.also(Event::AppPasswordRevoked { id }));
-        }
-        ids
-    }
-}
-
-fn is_alive(password: &AppPassword, at: Timestamp) -> bool {
-    password.revoked.is_none() && !password.is_over(at)
-}
-
-impl Held {
-    /// The second factor with its seed as it is now, unless it has changed meanwhile.
-    fn is_resealed(&mut self, resealed: &Resealed) -> Option<&mut SecondFactor> {
-        let factor = self.account.second_factor.as_mut().filter(|factor| factor.seed == resealed.was)?;
-        factor.seed = resealed.now.clone();
-        Some(factor)
-    }
-
-    fn moves_on(&mut self) -> bool {
-        self.account.epoch += 1;
-        true
-    }
-}
-
-impl Password {
-    fn used(&mut self, used: &Use) {
-        let last = self.uses.entry(used.door.clone()).or_insert_with(|| used.clone());
-        if used.at >= last.at {
-            *last = used.clone();
-        }
-    }
-
-    fn pin(&mut self, pin: &Pin) {
-        let others: Vec<Pin> =
-            self.password.pins.iter().filter(|known| known.signature != pin.signature).cloned().collect();
-        self.password.pins = pins_with(&others, pin.clone());
-    }
-
-    fn listed(&self) -> Listed {
-        let mut uses: Vec<_> = self.uses.values().cloned().collect();
-        uses.sort_by_key(|used| std::cmp::Reverse(used.at));
-        Listed { password: self.password.clone(), uses }
     }
 }
 
