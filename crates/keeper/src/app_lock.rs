@@ -45,6 +45,10 @@ impl ToldOf {
         }
         is_due
     }
+
+    fn forget(&self, id: AppPasswordId) {
+        self.0.remove(&id);
+    }
 }
 
 impl Keeper {
@@ -157,6 +161,8 @@ impl Keeper {
         let entry = mandate.entry(now, Event::AppLockRelearn { id });
         let relearn = async move |store: Arc<dyn Store>| store.relearn(account, id, use_by, &entry).await;
         let (done, closed) = self.end(&owner, Around::AppPassword(id), relearn).await?;
+        // What it refuses from now on is news again.
+        self.told_of.forget(id);
         Ok(done.then_some(closed))
     }
 }

@@ -48,3 +48,19 @@ async fn what_owners_let_in_beside_an_app_is_not_taken_for_the_app() {
     }
     assert!(world.store.forms().await.unwrap().is_empty());
 }
+
+// Else its owner could not allow it for a minute, and would not know why.
+#[tokio::test(start_paused = true)]
+async fn a_password_that_learns_anew_tells_of_the_same_app_at_once() {
+    let world = World::new().await;
+    let (_, mandate) = world.account(ALICE).await;
+    let issued = world.password(&mandate, "mail").await;
+    let (id, secret) = (issued.password.id, issued.secret.expose());
+    for _ in 0..2 {
+        assert!(comes(&world, "thunderbird", ALICE, secret).await);
+        assert!(!comes(&world, "mutt", ALICE, secret).await);
+        assert_eq!(world.keeper.strangers(&mandate, id).await.unwrap().len(), 1);
+        assert!(world.keeper.relearn(&mandate, id).await.unwrap().is_some());
+        assert!(world.keeper.strangers(&mandate, id).await.unwrap().is_empty());
+    }
+}

@@ -1,6 +1,9 @@
 //! What can happen, and what may be said about it.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use authority::{CannotIssue, Reason, State, Timestamp};
 use proptest::{prelude::*, sample::select};
@@ -25,6 +28,13 @@ pub(super) enum At {
 pub(super) enum From {
     Home,
     Away,
+}
+
+/// With which program. Each tells its name, at either door.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Program {
+    Mail,
+    Organizer,
 }
 
 /// What is typed where a password goes.
@@ -58,6 +68,7 @@ pub(super) enum Act {
         shown: Shown,
         at: At,
         from: From,
+        program: Program,
     },
     /// The app goes away.
     Leave {
@@ -66,6 +77,18 @@ pub(super) enum Act {
     Revoke {
         who: Who,
         issued: usize,
+    },
+    /// "Learn anew": the password forgets its app.
+    LearnAnew {
+        who: Who,
+        issued: usize,
+    },
+    /// "Allow this app too", of one that was refused there.
+    Allow {
+        who: Who,
+        issued: usize,
+        program: Program,
+        at: At,
     },
     RevokeAll(Who),
     EndSessions(Who),
@@ -141,7 +164,11 @@ pub(super) struct Listed {
     pub(super) first_used: Option<Timestamp>,
     pub(super) revoked: Option<Timestamp>,
     pub(super) uses: BTreeMap<At, (Timestamp, From)>,
+    pub(super) pins: Pins,
 }
+
+/// The programs that a password has accepted, and where.
+pub(super) type Pins = BTreeSet<(Program, At)>;
 
 /// Whose, with which app password, where, why.
 pub(super) type Refusal = (Who, Option<usize>, At, Reason);
@@ -178,12 +205,25 @@ fn sign_in() -> impl Strategy<Value = Act> {
     let shown =
         prop_oneof![12 => issued().prop_map(Shown::Issued), 1 => Just(Shown::Primary), 1 => Just(Shown::Invented)];
     let from = prop_oneof![3 => Just(From::Home), 1 => Just(From::Away)];
-    (who(), shown, select(vec![At::Imap, At::Dav]), from).prop_map(|(who, shown, at, from)| Act::SignIn {
+    (who(), shown, at(), from, program()).prop_map(|(who, shown, at, from, program)| Act::SignIn {
         who,
         shown,
         at,
         from,
+        program,
     })
+}
+
+fn at() -> impl Strategy<Value = At> {
+    select(vec![At::Imap, At::Dav])
+}
+
+fn program() -> impl Strategy<Value = Program> {
+    prop_oneof![4 => Just(Program::Mail), 1 => Just(Program::Organizer)]
+}
+
+fn allow() -> impl Strategy<Value = Act> {
+    (who(), issued(), program(), at()).prop_map(|(who, issued, program, at)| Act::Allow { who, issued, program, at })
 }
 
 pub(super) fn any() -> impl Strategy<Value = Act> {
@@ -192,6 +232,8 @@ pub(super) fn any() -> impl Strategy<Value = Act> {
         16 => sign_in(),
         2 => (0..4_usize).prop_map(|session| Act::Leave { session }),
         3 => (who(), issued()).prop_map(|(who, issued)| Act::Revoke { who, issued }),
+        2 => (who(), issued()).prop_map(|(who, issued)| Act::LearnAnew { who, issued }),
+        3 => allow(),
         1 => who().prop_map(Act::RevokeAll),
         1 => who().prop_map(Act::EndSessions),
         2 => who().prop_map(Act::Suspend),

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use authority::{CannotIssue, Reason, State, Timestamp};
 
-use super::act::{Act, Answer, At, Code, From, Glance, Listed, Page, Refusal, Shown, Who};
+use super::act::{Act, Answer, At, Code, From, Glance, Listed, Page, Pins, Program, Refusal, Shown, Who};
 
 /// When histories begin.
 pub(super) const BEGINNING: Timestamp = Timestamp::from_millis(1_800_000_000_000);
@@ -15,6 +15,8 @@ pub(super) const LIMIT: usize = 4;
 const FIRST_USE_WITHIN: Duration = Duration::from_secs(3600);
 /// How long a set-up code is good.
 const SET_UP_WITHIN: Duration = Duration::from_secs(86_400);
+/// Of one refused app its owner is told again after this.
+const TOLD_AGAIN: Duration = Duration::from_secs(60);
 const RECOVERY_CODES: usize = 10;
 
 const EVERYBODY: [Who; 2] = [Who::Alice, Who::Bob];
@@ -42,6 +44,11 @@ struct Password {
     first_used: Option<Timestamp>,
     revoked: Option<Timestamp>,
     uses: BTreeMap<At, (Timestamp, From)>,
+    pins: Pins,
+    /// Refused as another app, and not allowed since.
+    strangers: Pins,
+    /// When that was told last, since the server started.
+    told: BTreeMap<(Program, At), Timestamp>,
 }
 
 pub(super) struct Model {
@@ -67,6 +74,15 @@ impl Password {
 
     fn is_alive(&self, now: Timestamp) -> bool {
         self.revoked.is_none() && !self.is_over(now)
+    }
+
+    /// The app lock: a program that was here before, or a first one, or one that has
+    /// been at another door.
+    fn accepts(&self, program: Program, at: At) -> bool {
+        let has_been_here = self.pins.contains(&(program, at));
+        let nobody_has = !self.pins.iter().any(|(_, door)| *door == at);
+        let is_known = self.pins.is_empty() || self.pins.iter().any(|(other, _)| *other == program);
+        has_been_here || (nobody_has && is_known)
     }
 
     fn state(&self, of: &Person, now: Timestamp) -> State {
@@ -130,7 +146,7 @@ impl Model {
     pub(super) fn act(&mut self, act: &Act, code: Option<Code>) -> Answer {
         match *act {
             Act::Issue { who, opens, at_home_only, expires_in } => self.issue(who, opens, at_home_only, expires_in),
-            Act::SignIn { who, shown, at, from } => self.sign_in(who, shown, at, from),
+            Act::SignIn { who, shown, at, from, program } => self.sign_in(who, shown, at, from, program),
             Act::Leave { session } => {
                 let Some(one) = choose(session, self.sessions.len()) else { return Answer::Nothing };
                 self.sessions.remove(one);
@@ -147,6 +163,34 @@ impl Model {
                 let before = self.sessions.len();
                 self.sessions.retain(|session| *session != one);
                 Answer::Ended(Some(before - self.sessions.len()))
+            }
+            Act::LearnAnew { who, issued } => {
+                let Some(one) = choose(issued, self.passwords.len()) else { return Answer::Nothing };
+                let (password, now) = (&mut self.passwords[one], self.now);
+                if password.of != who {
+                    return Answer::Ended(None);
+                }
+                let before = self.sessions.len();
+                // Also of one that is over: it has no business with any.
+                self.sessions.retain(|session| *session != one);
+                if !password.is_alive(now) {
+                    return Answer::Ended(None);
+                }
+                (password.first_used, password.use_by) = (None, now.plus(FIRST_USE_WITHIN));
+                (password.pins, password.strangers) = (Pins::new(), Pins::new());
+                password.told.clear();
+                self.record(1);
+                Answer::Ended(Some(before - self.sessions.len()))
+            }
+            Act::Allow { who, issued, program, at } => {
+                let Some(one) = choose(issued, self.passwords.len()) else { return Answer::Nothing };
+                let (password, now) = (&mut self.passwords[one], self.now);
+                if password.of != who || !password.is_alive(now) || !password.strangers.remove(&(program, at)) {
+                    return Answer::Refused;
+                }
+                password.pins.insert((program, at));
+                self.record(1);
+                Answer::Done
             }
             Act::RevokeAll(who) => {
                 self.end_sessions(who);
@@ -199,6 +243,7 @@ impl Model {
                 self.unwritten_uses.clear();
                 self.unwritten_refusals.clear();
                 self.sessions.clear();
+                self.passwords.iter_mut().for_each(|password| password.told.clear());
                 self.now = self.recorded.max(self.clock);
                 Answer::Done
             }
@@ -223,6 +268,9 @@ impl Model {
                     first_used: None,
                     revoked: None,
                     uses: BTreeMap::new(),
+                    pins: Pins::new(),
+                    strangers: Pins::new(),
+                    told: BTreeMap::new(),
                 });
                 self.record(1);
                 return Answer::Done;
@@ -231,7 +279,7 @@ impl Model {
         Answer::NotIssued(why_not)
     }
 
-    fn sign_in(&mut self, who: Who, shown: Shown, at: At, from: From) -> Answer {
+    fn sign_in(&mut self, who: Who, shown: Shown, at: At, from: From, program: Program) -> Answer {
         let one = match shown {
             Shown::Primary => return self.refuse((who, None, at, Reason::NotAnAppPassword), from),
             Shown::Invented => None,
@@ -246,21 +294,36 @@ impl Model {
             State::Suspended if person.is_suspended => Some(Reason::AccountSuspended),
             State::Suspended => Some(Reason::NoSecondFactor),
             State::Waiting | State::Active if password.at_home_only && from == From::Away => Some(Reason::Network),
+            State::Waiting | State::Active if !password.accepts(program, at) => Some(Reason::OtherApp),
             State::Waiting | State::Active if !password.opens.contains(&at) => Some(Reason::Scope),
             State::Waiting | State::Active => None,
         };
         if let Some(reason) = why_not {
+            if reason == Reason::OtherApp {
+                self.tell_of(one, program, at);
+            }
             return self.refuse((who, Some(one), at, reason), from);
         }
-        if password.first_used.is_none() {
-            password.first_used = Some(self.now);
+        let lines = usize::from(password.first_used.is_none()) + usize::from(password.pins.insert((program, at)));
+        if lines > 0 {
+            password.first_used.get_or_insert(self.now);
             password.uses.insert(at, (self.now, from));
-            self.record(1);
+            self.record(lines);
         } else {
             self.unwritten_uses.insert((one, at), (self.now, from));
         }
         self.sessions.push(one);
         Answer::Admitted
+    }
+
+    fn tell_of(&mut self, one: usize, program: Program, at: At) {
+        let (password, now) = (&mut self.passwords[one], self.now);
+        if password.told.get(&(program, at)).is_some_and(|last| now < last.plus(TOLD_AGAIN)) {
+            return;
+        }
+        password.told.insert((program, at), now);
+        let is_new = password.strangers.insert((program, at));
+        self.record(usize::from(is_new));
     }
 
     fn refuse(&mut self, refusal: Refusal, from: From) -> Answer {
@@ -347,7 +410,11 @@ impl Model {
 
     fn write_journal(&mut self) {
         for ((one, at), used) in std::mem::take(&mut self.unwritten_uses) {
-            self.passwords[one].uses.insert(at, used);
+            // A first use after learning anew is written at once, ahead of one before it.
+            let last = self.passwords[one].uses.entry(at).or_insert(used);
+            if used.0 >= last.0 {
+                *last = used;
+            }
             self.recorded = self.recorded.max(used.0);
         }
         for (refusal, (count, at, from)) in std::mem::take(&mut self.unwritten_refusals) {
@@ -374,6 +441,7 @@ impl Model {
             first_used: one.first_used,
             revoked: one.revoked,
             uses: one.uses.clone(),
+            pins: one.pins.clone(),
         };
         Page {
             passwords: self.passwords.iter().map(listed).collect(),

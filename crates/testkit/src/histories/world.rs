@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
 use authority::{
     AccountId, AppName, AppPasswordRequest, AppPasswordRules, Catalogue, Client, Credential, Cutoff, Domain, Door,
-    Label, LockMode, Login, Networks, Protocol, Secret, Standing, Timestamp,
+    Label, LockMode, Login, Networks, Protocol, Secret, Signature, Standing, Timestamp,
 };
 use keeper::{
     AddAccount, AdminError, AuditVerdict, Clock, Denied, FreshMandate, HashCost, IssueError, IssuedSecret, Keeper,
@@ -12,7 +12,7 @@ use keeper::{
 };
 
 use super::{
-    act::{Act, Answer, At, Code, From, Glance, Listed, Page, Shown, Who},
+    act::{Act, Answer, At, Code, From, Glance, Listed, Page, Program, Shown, Who},
     model::{BEGINNING, LIMIT, before, choose},
 };
 use crate::{FixedClock, Seeded, contract, login};
@@ -78,6 +78,20 @@ impl From {
 
     fn at(address: IpAddr) -> Self {
         if address == Self::Home.address() { Self::Home } else { Self::Away }
+    }
+}
+
+impl Program {
+    /// How it looks there.
+    fn at(self, at: At) -> Signature {
+        let protocol = if at == At::Imap { "imap" } else { "http" };
+        let name = if self == Self::Mail { "mail" } else { "organizer" };
+        format!("1;{protocol};-;{name};{name}.form;-").parse().unwrap()
+    }
+
+    fn of(signature: &Signature) -> (Self, At) {
+        let program = if signature.declared() == Some("mail") { Self::Mail } else { Self::Organizer };
+        (program, if signature.protocol() == Protocol::Imap { At::Imap } else { At::Dav })
     }
 }
 
@@ -185,7 +199,7 @@ impl<Open: AsyncFn() -> Box<dyn Store>> World<Open> {
                     Err(other) => unforeseen(other),
                 }
             }
-            Act::SignIn { who, shown, at, from } => self.sign_in(who, shown, at, from).await,
+            Act::SignIn { who, shown, at, from, program } => self.sign_in(who, shown, at, from, program).await,
             Act::Leave { session } => {
                 let Some(one) = choose(session, self.sessions.len()) else { return Answer::Nothing };
                 drop(self.sessions.remove(one));
@@ -196,6 +210,29 @@ impl<Open: AsyncFn() -> Box<dyn Store>> World<Open> {
                 let mandate = self.mandate(who).await;
                 match self.keeper().revoke(&mandate, self.passwords[one].password.id).await {
                     Ok(ended) => Answer::Ended(ended),
+                    Err(error) => unforeseen(error),
+                }
+            }
+            Act::LearnAnew { who, issued } => {
+                let Some(one) = choose(issued, self.passwords.len()) else { return Answer::Nothing };
+                let (mandate, id) = (self.mandate(who).await, self.passwords[one].password.id);
+                match self.keeper().relearn(&mandate, id).await {
+                    Ok(ended) => {
+                        if ended.is_some() {
+                            let within = AppPasswordRules::default().first_use_within;
+                            self.passwords[one].password.use_by = self.keeper().now().plus(within);
+                        }
+                        Answer::Ended(ended)
+                    }
+                    Err(error) => unforeseen(error),
+                }
+            }
+            Act::Allow { who, issued, program, at } => {
+                let Some(one) = choose(issued, self.passwords.len()) else { return Answer::Nothing };
+                let (mandate, id) = (self.mandate(who).await, self.passwords[one].password.id);
+                match self.keeper().allow(&mandate, id, &program.at(at)).await {
+                    Ok(true) => Answer::Done,
+                    Ok(false) => Answer::Refused,
                     Err(error) => unforeseen(error),
                 }
             }
@@ -256,7 +293,7 @@ impl<Open: AsyncFn() -> Box<dyn Store>> World<Open> {
         }
     }
 
-    async fn sign_in(&mut self, who: Who, shown: Shown, at: At, from: From) -> Answer {
+    async fn sign_in(&mut self, who: Who, shown: Shown, at: At, from: From, program: Program) -> Answer {
         let issued = match shown {
             Shown::Issued(back) => choose(back, self.passwords.len()),
             Shown::Primary | Shown::Invented => None,
@@ -273,7 +310,7 @@ impl<Open: AsyncFn() -> Box<dyn Store>> World<Open> {
             secret: &secret,
             door: &door,
             from: from.address(),
-            client: Client::Unseen,
+            client: Client::Shown(program.at(at)),
         };
         match (self.keeper().sign_in(attempt).await, issued) {
             (SignIn::Admitted(_, session), Some(one)) => {
@@ -362,7 +399,13 @@ impl<Open: AsyncFn() -> Box<dyn Store>> World<Open> {
             for (listed, state) in overview.passwords {
                 let uses = listed.uses.iter().map(|used| (At::named(&used.door), (used.at, From::at(used.from))));
                 let kept = listed.password;
-                let one = Listed { state, first_used: kept.first_used, revoked: kept.revoked, uses: uses.collect() };
+                let one = Listed {
+                    state,
+                    first_used: kept.first_used,
+                    revoked: kept.revoked,
+                    uses: uses.collect(),
+                    pins: kept.pins.iter().map(|pin| Program::of(&pin.signature)).collect(),
+                };
                 passwords.insert(self.issued(Credential::AppPassword(kept.id)), one);
             }
             for refused in self.keeper().refusals(person.id, Timestamp::from_millis(0)).await.unwrap() {
