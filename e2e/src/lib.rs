@@ -15,6 +15,7 @@ mod postern;
 mod postfix;
 mod process;
 mod radicale;
+mod self_signed;
 mod xandikos;
 
 pub use dovecot::{Dovecot, Mailboxes};
@@ -24,6 +25,7 @@ pub use postern::{Account, Output, Postern, Site, binary};
 pub use postfix::Postfix;
 pub use process::{Running, free_port, run, until};
 pub use radicale::Radicale;
+pub use self_signed::self_signed;
 pub use xandikos::Xandikos;
 
 /// What the accounts of the tests sign in to the portal with.

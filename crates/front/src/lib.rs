@@ -45,5 +45,5 @@ pub use server::{Endpoint, Security, Server, Serving};
 pub use service::{Connection, Peer, Service};
 pub use shutdown::{Shutdown, ShutdownHandle};
 pub use stream::Stream;
-pub use tls::Tls;
+pub use tls::{CertificateFiles, Tls};
 pub use traffic::{Counts, Listening};

@@ -168,7 +168,9 @@ fn keep_aside(files: &[&Path]) -> Result<(), SelfMadeError> {
 /// Certificate and key fit together, the CA that clients trust made them, all
 /// names are in it, and time is left.
 fn still_good(made: &SelfMade, names: &[String], now: i64) -> Result<bool, TlsError> {
-    let facts = Tls::load(&made.certificate, &made.key)?.facts();
+    // They fit together.
+    Tls::load(&made.certificate, &made.key)?;
+    let facts = describe(&made.certificate)?;
     let ca = read_chain(&made.ca)?;
     let server = read_chain(&made.certificate)?;
     let [ca, server] = [parse(&ca[0], &made.ca)?, parse(&server[0], &made.certificate)?];

@@ -1,4 +1,4 @@
-//! The server's side of TLS: one certificate, replaced without a restart.
+//! The server's side of TLS: its certificates, replaced without a restart.
 
 use std::{
     path::{Path, PathBuf},
@@ -18,8 +18,17 @@ use crate::{
     certificate::{facts, malformed, read_chain, read_key},
 };
 
-/// TLS 1.2 and 1.3 under a certificate that can be replaced at run time. Cheap
-/// to clone; all clones, whatever their ALPN, share the certificate.
+/// Where a certificate with its chain is, and its private key, both PEM.
+#[derive(Clone, Debug)]
+pub struct CertificateFiles {
+    /// The certificate, leaf first.
+    pub certificate: PathBuf,
+    /// Its key.
+    pub key: PathBuf,
+}
+
+/// TLS 1.2 and 1.3 under certificates that can be replaced at run time. Cheap
+/// to clone; all clones, whatever their ALPN, share the certificates.
 #[derive(Clone, Debug)]
 pub struct Tls {
     config: Arc<ServerConfig>,
@@ -36,16 +45,23 @@ impl Tls {
     /// # Errors
     /// Unreadable files, nothing in them, or a key of another certificate.
     pub fn load(certificate: &Path, key: &Path) -> Result<Self, TlsError> {
+        let (certificate, key) = (certificate.to_owned(), key.to_owned());
+        Self::load_all(CertificateFiles { certificate, key }, vec![])
+    }
+
+    /// The same with several certificates and their keys. A client is shown the first
+    /// one that is for the name it asks for and signs in a way it knows (RFC 6066,
+    /// section 3); `first` if none is, or it asks for none.
+    ///
+    /// # Errors
+    /// As for [`Tls::load`].
+    pub fn load_all(first: CertificateFiles, others: Vec<CertificateFiles>) -> Result<Self, TlsError> {
         let provider = Arc::new(aws_lc_rs::default_provider());
-        let identity = Arc::new(Identity {
-            current: RwLock::new(Arc::new(Current::load(certificate, key, &provider)?)),
-            provider: Arc::clone(&provider),
-            certificate: certificate.to_owned(),
-            key: key.to_owned(),
-        });
+        let current = RwLock::new(Arc::new(Current::load(&first, &others, &provider)?));
+        let identity = Arc::new(Identity { current, provider: Arc::clone(&provider), first, others });
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
-            .map_err(|error| malformed(certificate, &error))?
+            .map_err(|error| malformed(&identity.first.certificate, &error))?
             .with_no_client_auth()
             .with_cert_resolver(Arc::clone(&identity) as _);
         // Tickets keep the session with the client. A store here would cost
@@ -69,18 +85,18 @@ impl Tls {
     /// those that are open keep what they have.
     ///
     /// # Errors
-    /// As for [`Tls::load`]; the old certificate then stays in use.
+    /// As for [`Tls::load`]; the old certificates then stay in use, all of them.
     pub fn reload(&self) -> Result<(), TlsError> {
-        let Identity { current, provider, certificate, key } = &*self.identity;
-        let new = Arc::new(Current::load(certificate, key, provider)?);
+        let Identity { current, provider, first, others } = &*self.identity;
+        let new = Arc::new(Current::load(first, others, provider)?);
         *current.write().unwrap_or_else(PoisonError::into_inner) = new;
         Ok(())
     }
 
-    /// What the certificate in use says about itself.
+    /// What each certificate in use says about itself, the first one first.
     #[must_use]
-    pub fn facts(&self) -> CertificateFacts {
-        self.identity.current().facts.clone()
+    pub fn facts(&self) -> Vec<CertificateFacts> {
+        self.identity.current().all().map(|certificate| certificate.facts.clone()).collect()
     }
 
     /// The same, for an endpoint with limits of its own.
@@ -97,13 +113,13 @@ impl Tls {
     }
 }
 
-/// Where the certificate comes from and what was last found there.
+/// Where the certificates come from and what was last found there.
 #[derive(Debug)]
 struct Identity {
     current: RwLock<Arc<Current>>,
     provider: Arc<CryptoProvider>,
-    certificate: PathBuf,
-    key: PathBuf,
+    first: CertificateFiles,
+    others: Vec<CertificateFiles>,
 }
 
 impl Identity {
@@ -113,38 +129,70 @@ impl Identity {
     }
 }
 
-/// A certificate, its key, and the tickets of sessions made under it: a new
-/// certificate takes new ticket keys, or clients would resume sessions with the
-/// old one for hours, also when it was replaced because its key had leaked.
+/// Certificates, and the tickets of sessions made under them: a new certificate
+/// takes new ticket keys, or clients would resume sessions with the old one for
+/// hours, also when it was replaced because its key had leaked. A ticket is good for
+/// the name it was given under alone: rustls holds it to that.
 #[derive(Debug)]
 struct Current {
-    key: Arc<CertifiedKey>,
+    first: Certificate,
+    others: Vec<Certificate>,
     ticketer: Arc<dyn ProducesTickets>,
+}
+
+#[derive(Debug)]
+struct Certificate {
+    key: Arc<CertifiedKey>,
     facts: CertificateFacts,
 }
 
 impl Current {
-    fn load(certificate: &Path, key: &Path, provider: &CryptoProvider) -> Result<Self, TlsError> {
+    fn load(
+        first: &CertificateFiles,
+        others: &[CertificateFiles],
+        provider: &CryptoProvider,
+    ) -> Result<Self, TlsError> {
+        Ok(Self {
+            first: Certificate::load(first, provider)?,
+            others: others.iter().map(|files| Certificate::load(files, provider)).collect::<Result<_, _>>()?,
+            ticketer: aws_lc_rs::Ticketer::new().map_err(|error| malformed(&first.key, &error))?,
+        })
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Certificate> {
+        std::iter::once(&self.first).chain(&self.others)
+    }
+}
+
+impl Certificate {
+    fn load(
+        CertificateFiles { certificate, key }: &CertificateFiles,
+        provider: &CryptoProvider,
+    ) -> Result<Self, TlsError> {
         let chain = read_chain(certificate)?;
         let facts = facts(&chain[0], certificate)?;
         let certified = match CertifiedKey::from_der(chain, read_key(key)?, provider) {
             Ok(certified) => certified,
             Err(rustls::Error::InconsistentKeys(_)) => {
-                return Err(TlsError::KeyMismatch { certificate: certificate.to_owned(), key: key.to_owned() });
+                return Err(TlsError::KeyMismatch { certificate: certificate.clone(), key: key.clone() });
             }
             Err(error) => return Err(malformed(key, &error)),
         };
-        Ok(Self {
-            key: Arc::new(certified),
-            ticketer: aws_lc_rs::Ticketer::new().map_err(|error| malformed(key, &error))?,
-            facts,
-        })
+        Ok(Self { key: Arc::new(certified), facts })
+    }
+
+    /// True if the client asks for a name of it, and can check its signature.
+    fn suits(&self, hello: &ClientHello<'_>) -> bool {
+        hello.server_name().is_some_and(|name| self.facts.covers(name))
+            && self.key.key.choose_scheme(hello.signature_schemes()).is_some()
     }
 }
 
 impl ResolvesServerCert for Identity {
-    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(Arc::clone(&self.current().key))
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let current = self.current();
+        let suiting = current.all().find(|certificate| certificate.suits(&hello));
+        Some(Arc::clone(&suiting.unwrap_or(&current.first).key))
     }
 }
 

@@ -18,7 +18,10 @@ use landlock::{
 };
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, apply_filter};
 
-use crate::{audit_copy::CopyTo, config::Config};
+use crate::{
+    audit_copy::CopyTo,
+    config::{Config, TlsFiles},
+};
 
 /// What is asked of the kernel (Linux 6.12); older ones do what they can.
 const ASKED: ABI = ABI::V6;
@@ -110,7 +113,7 @@ fn to_files(config: &Config, file: &Path) -> Result<RulesetStatus, RulesetError>
 /// Folders, since a new certificate is a new file; and where links lead, since
 /// certbot's names are links.
 fn read_again(config: &Config, file: &Path) -> Vec<PathBuf> {
-    let tls = config.tls.iter().flat_map(|tls| [&tls.certificate, &tls.key]).map(PathBuf::as_path);
+    let tls = config.tls.iter().flat_map(TlsFiles::paths);
     let store = config.store.iter().flat_map(|store| [&store.password_file, &store.ca]).flatten().map(PathBuf::as_path);
     let masters = config.gateway.iter().filter_map(|gateway| gateway.service.password_file()).map(|file| file.path());
     let mail = config.notices.iter().filter_map(|notices| notices.login.as_ref()).map(|(_, file)| file.path());

@@ -67,7 +67,12 @@ impl Reading {
         self.sign_ins(&mut registry);
         self.connections(&mut registry);
         self.store(&mut registry);
-        moment(&mut registry, "certificate_expiry_timestamp", "When the certificate ends.", self.certificate_until);
+        moment(
+            &mut registry,
+            "certificate_expiry_timestamp",
+            "When the first of the certificates ends.",
+            self.certificate_until,
+        );
         self.canary(&mut registry);
         if let Some(is_up) = self.audit_copy {
             let up = if is_up { 1.0 } else { 0.0 };

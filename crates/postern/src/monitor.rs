@@ -69,7 +69,8 @@ impl Watched {
         let asked = Instant::now();
         let probe = timeout(PATIENCE, self.keeper.readiness()).await;
         reading.store = matches!(probe, Ok(Ok(()))).then(|| asked.elapsed());
-        reading.certificate_until = tls.map_or(0, |tls| tls.facts().not_after);
+        reading.certificate_until =
+            tls.and_then(|tls| tls.facts().iter().map(|facts| facts.not_after).min()).unwrap_or(0);
         reading.canary = self.canary.last();
         reading.audit_copy = self.audit_copy.is_up();
         reading.mails = self.outbox.counts();

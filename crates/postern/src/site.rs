@@ -8,7 +8,7 @@ use keeper::{Clock, Keeper, Policy, SystemClock};
 use tokio::sync::watch;
 
 use crate::{
-    config::Config,
+    config::{self, Config},
     endpoints::{Lasting, door_names, endpoints},
     monitor::{Now, Watched},
     outbox::{self, Sending},
@@ -118,10 +118,10 @@ fn policy(config: &Config) -> Policy {
 pub(crate) fn tls(config: &Config) -> Result<Tls, ServeError> {
     Ok(match &config.tls {
         Some(files) => {
-            if files.is_exposed() {
-                tracing::warn!(file = %files.key.display(), "everybody on this machine can read the key of the certificate: chmod o-rwx it");
+            for key in files.keys().filter(|key| config::is_exposed(key)) {
+                tracing::warn!(file = %key.display(), "everybody on this machine can read the key of the certificate: chmod o-rwx it");
             }
-            Tls::load(&files.certificate, &files.key)?
+            files.load()?
         }
         None => {
             let made = self_made_certificate(config)?;

@@ -2,7 +2,7 @@
 
 use std::{fs, process::Command};
 
-use e2e::{Dovecot, Postern, Radicale, Site, run, until};
+use e2e::{Dovecot, Postern, Radicale, Site, run, self_signed, until};
 use rustix::process::Signal;
 
 const ALICE: &str = "alice@example.org";
@@ -98,6 +98,41 @@ fn each_host_has_its_own_and_none_another_s() {
     assert!(of("canary").1.starts_with("refused at 7 places"), "{findings}");
     let (verdict, found) = of("certificate");
     assert!(verdict == "ok" && found.contains("dav.localhost") && found.contains("files.localhost"), "{found}");
+}
+
+/// Curl trusts one of them alone, and is shown it for its name.
+#[test]
+fn each_name_is_shown_the_certificate_that_is_for_it() {
+    let mut world = start();
+    let [ours, dav] = ["localhost", "dav.localhost"].map(|name| {
+        let certificate = world.postern.path(&format!("{name}.pem"));
+        self_signed(name, &certificate, &certificate.with_extension("key")).unwrap();
+        certificate
+    });
+    let also = "[tls]\ncertificate = \"localhost.pem\"\nkey = \"localhost.key\"\n\
+                also = [{ certificate = \"dav.localhost.pem\", key = \"dav.localhost.key\" }]\n";
+    let config = fs::read_to_string(world.postern.config()).unwrap();
+    world.postern.write("postern.toml", &format!("{config}\n{also}")).unwrap();
+    world.postern.process().signal(Signal::HUP);
+    let answer = "configuration and certificates were read again";
+    until(answer, || world.postern.said().contains(answer))
+        .unwrap_or_else(|late| panic!("{late}; it said:\n{}", world.postern.said()));
+    for (host, ca, is_trusted) in [
+        ("dav.localhost", &dav, true),
+        ("dav.localhost", &ours, false),
+        ("localhost", &ours, true),
+        ("localhost", &dav, false),
+        // Nobody's: it is shown the first, which is not for it.
+        ("files.localhost", &ours, false),
+    ] {
+        let (status, said) = world.ask(host, "/", &["--cacert", ca.to_str().unwrap()]);
+        let wanted = if is_trusted { Some(0) } else { Some(60) };
+        assert_eq!(status, wanted, "{host} under {}: {said}", ca.display());
+    }
+    let findings = world.postern.cli(&["doctor", "--json"], "").unwrap().json();
+    let certificate = findings.as_array().unwrap().iter().find(|finding| finding["check"] == "certificate").unwrap();
+    let found = certificate["found"].as_str().unwrap();
+    assert!(found.contains("for localhost, dav.localhost and not for files.localhost"), "{found}");
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! SIGHUP: files are read again, and nobody who is inside notices.
 
-use std::{fs, net::TcpStream, process::Command};
+use std::{fs, net::TcpStream};
 
-use e2e::{Imap, free_port, run, until};
+use e2e::{Imap, free_port, self_signed, until};
 use rustix::process::Signal;
 
 use crate::World;
@@ -19,11 +19,7 @@ fn hang_up(world: &mut World, nth: usize, answer: &str) {
 /// A certificate for localhost that nobody signed but itself.
 fn certificate(world: &World, name: &str) {
     let file = |end: &str| world.postern.path(&format!("{name}-{end}.pem"));
-    let mut openssl = Command::new("openssl");
-    openssl.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]);
-    openssl.args(["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout"]);
-    let (status, said) = run(openssl.arg(file("key")).arg("-out").arg(file("cert"))).unwrap();
-    assert_eq!(status, Some(0), "{said}");
+    self_signed("localhost", &file("cert"), &file("key")).unwrap();
 }
 
 fn greeting(port: u16, ca: &std::path::Path) -> Option<String> {

@@ -189,7 +189,7 @@ fn every_error_of_a_certificate_says_what_to_do() {
 fn an_expired_certificate_is_loaded_and_told() {
     let folder = tempfile::tempdir().unwrap();
     let made = ensure(folder.path(), &[], NOW);
-    let facts = Tls::load(&made.certificate, &made.key).unwrap().facts();
+    let facts = &Tls::load(&made.certificate, &made.key).unwrap().facts()[0];
     assert!(!facts.is_out_of_date(NOW));
     assert!(facts.is_out_of_date(NOW + 398 * DAY));
     assert!(facts.is_out_of_date(NOW - DAY));

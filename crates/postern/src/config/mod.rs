@@ -4,6 +4,7 @@ mod doors;
 mod error;
 mod http;
 mod notices;
+mod tls;
 mod values;
 
 use std::{
@@ -22,6 +23,7 @@ use store::postgres::{NotAServer, Server};
 pub(crate) use self::doors::{Gateway, Mailbox, Master, PasswordFile, Service, SubmissionHandover};
 pub(crate) use self::http::{Handover, Http, Serves};
 pub(crate) use self::notices::Notices;
+pub(crate) use self::tls::TlsFiles;
 use crate::{apps, audit_copy::CopyTo, canary::Also};
 pub(crate) use error::ConfigError;
 pub(crate) use values::{DatabaseUrl, HostName, Lasting, Url, network};
@@ -82,23 +84,8 @@ impl Database {
     }
 }
 
-/// A certificate that somebody else made.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct TlsFiles {
-    pub(crate) certificate: PathBuf,
-    pub(crate) key: PathBuf,
-}
-
-impl TlsFiles {
-    /// True if everybody on this machine can read the key.
-    pub(crate) fn is_exposed(&self) -> bool {
-        is_exposed(&self.key)
-    }
-}
-
 /// A group that was made for it may read.
-fn is_exposed(path: &Path) -> bool {
+pub(crate) fn is_exposed(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o007 != 0)
 }
 
@@ -291,8 +278,7 @@ impl Config {
         }
         self.apps.iter_mut().for_each(at);
         if let Some(tls) = &mut self.tls {
-            at(&mut tls.certificate);
-            at(&mut tls.key);
+            tls.place(at);
         }
         let socket = |address: &mut Address| {
             if let Address::Unix(path) = address {

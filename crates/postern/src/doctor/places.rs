@@ -3,7 +3,7 @@
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
 use super::Finding;
-use crate::config::Config;
+use crate::config::{Config, TlsFiles};
 
 /// The configuration, the data folder and all that holds a secret.
 pub(super) fn examine(file: &Path, config: &Config) -> Vec<Finding> {
@@ -34,9 +34,7 @@ pub(super) fn examine(file: &Path, config: &Config) -> Vec<Finding> {
     if let Some(file) = config.store.as_ref().and_then(|store| store.password_file.as_deref()) {
         findings.extend(readable(file));
     }
-    if let Some(tls) = &config.tls {
-        findings.extend(readable(&tls.key));
-    }
+    findings.extend(config.tls.iter().flat_map(TlsFiles::keys).filter_map(readable));
     for folder in ["keys", "tls"] {
         for entry in fs::read_dir(config.data.join(folder)).into_iter().flatten().flatten() {
             let path = entry.path();
