@@ -1,5 +1,7 @@
 //! How a program names itself, without what changes when it is updated.
 
+use crate::signature::NONE;
+
 /// How long a name may be, in octets.
 const MAX_NAME: usize = 40;
 /// Makers that stand before the name of their product, or do not.
@@ -108,7 +110,8 @@ impl Declared {
         }
         name.truncate(MAX_NAME);
         let name = name.trim_end();
-        Self((!name.is_empty()).then(|| name.into()))
+        // Who is called so would be stored as somebody without a name.
+        Self((!name.is_empty() && name != NONE).then(|| name.into()))
     }
 
     /// The name, if there is one.
@@ -216,6 +219,8 @@ mod tests {
             ("v2", None),
             ("", None),
             ("(comment)", None),
+            ("-", None),
+            ("Mozilla - 5.0", None),
         ] {
             assert_eq!(Declared::prose(text.as_bytes()).name(), name, "{text}");
         }
@@ -237,6 +242,7 @@ mod tests {
             ("Mozilla/5.0", Some("mozilla")),
             ("Microsoft Office/16.0 (Windows NT 10.0; Microsoft Outlook 16.0.4266; Pro)", Some("office")),
             ("Python-httplib2/0.20.4 (gzip)", Some("python-httplib2")),
+            ("Mozilla/5.0 -/1", None),
             ("", None),
         ] {
             assert_eq!(Declared::user_agent(text.as_bytes()).name(), name, "{text}");
